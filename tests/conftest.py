@@ -1,0 +1,86 @@
+"""Fixtures that all tests share: the real servers, and names that nobody else uses."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.services.chromium import chromium_program
+from tests.services.kafka import Broker, private_broker, shared_broker
+from tests.services.redis import RedisServer, flush, given_url
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One broker for every test that only talks to it; use `topic_names` to keep out of each other's way."""
+    broker = shared_broker(tmp_path_factory.mktemp("kafka") / "shared")
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
+    """Makes started brokers that the test may kill and freeze: `own_broker({"some.setting": "1"})`."""
+    brokers: list[Broker] = []
+
+    def make(settings: Mapping[str, str] | None = None) -> Broker:
+        brokers.append(private_broker(tmp_path / f"kafka-{len(brokers)}", settings))
+        brokers[-1].start()
+        return brokers[-1]
+
+    try:
+        yield make
+    finally:
+        for broker in brokers:
+            broker.stop()
+
+
+@pytest.fixture(scope="session")
+def _shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    url = given_url()
+    if url:
+        yield url
+        return
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(_shared_redis: str) -> str:
+    """The URL of a running Redis, empty at the start of the test."""
+    flush(_shared_redis)
+    return _shared_redis
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A started Redis of this test alone: to be killed, frozen and filled."""
+    server = RedisServer(tmp_path / "redis")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The path of a Chromium; launch it with `tests.services.chromium.ARGS`."""
+    return chromium_program()
+
+
+@pytest.fixture
+def topic_names() -> Callable[[str], str]:
+    """Names that no other test uses: `topic_names("verdicts")`; one word, one answer within a test."""
+    run = uuid.uuid4().hex[:12]
+    return lambda word: f"t{run}.{word}"

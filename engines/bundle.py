@@ -1,0 +1,190 @@
+"""A bundle: four ONNX graphs, tokenizer, preprocessing, calibration and lineage in one content-addressed folder.
+
+`bundle.json` names the sha256 of every other file, and `id` is the sha256 of `bundle.json` without that field: so
+two bundles with one id are the same bytes, and a bundle that loads is the one its manifest speaks of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engines.calibration import Calibration
+from engines.ort import read_tensors, spec_fault
+from engines.runner import RunnerError
+from engines.spec import GRAPHS, TASKS, GraphSpec, graph_specs
+from engines.tokenizer import TextTokenizer
+
+SCHEMA = 1
+MANIFEST = "bundle.json"
+TOKENIZER = "tokenizer.json"
+SHIPPED = Path(__file__).parent / "bundles"
+
+#: How pixels and samples are made, beyond their sizes: RGB uint8 letterboxed with black, mono float32 in [-1, 1],
+#: windows back to back with the last one padded by zeros.
+SCHEME = "letterbox-rgb8 mono-f32 tiled/1"
+
+
+class BundleError(ValueError):
+    """Raised when a bundle is not whole, not what its manifest says, or not for this version of Earshot."""
+
+
+class Preprocessing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the graphs expect of pixels, samples and words."""
+
+    frame_pixels: int
+    sample_rate_hz: int
+    window_samples: int
+    max_frames: int
+    max_windows: int
+    max_text_tokens: int
+    scheme: str = SCHEME
+
+    def __post_init__(self) -> None:
+        if self.scheme != SCHEME:
+            raise ValueError(f"preprocessing: came scheme {self.scheme!r}, this Earshot prepares media as {SCHEME!r}")
+        for name in self.__struct_fields__[:-1]:
+            if getattr(self, name) < 1:
+                raise ValueError(f"preprocessing.{name}: came {getattr(self, name)}, expected 1 or more")
+
+    @property
+    def id(self) -> str:
+        """Names the preprocessing in cache keys and lineage: sha256 hex."""
+        return _digest(msgspec.json.encode(self, order="deterministic"))
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`bundle.json`, without the id that it determines."""
+
+    name: str
+    licence: str
+    tasks: tuple[str, ...]
+    embedding_size: int
+    preprocessing: Preprocessing
+    calibration: Calibration
+    thresholds: dict[str, float]
+    training: dict[str, Any]
+    files: dict[str, str]
+    schema: int = SCHEMA
+
+    @property
+    def id(self) -> str:
+        """sha256 hex of the content: the manifest names the hash of every file."""
+        return _digest(msgspec.json.encode(self, order="deterministic"))
+
+
+class Bundle:
+    """A bundle that was found whole. Immutable, safe to share between threads."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        """Use `load`; this checks nothing."""
+        sizes = manifest.preprocessing
+        self.path = path
+        self.id = manifest.id
+        self.name = manifest.name
+        self.licence = manifest.licence
+        self.preprocessing = sizes
+        self.calibration = manifest.calibration
+        self.thresholds = manifest.thresholds
+        self.training = manifest.training
+        self.embedding_size = manifest.embedding_size
+        self.graphs = graph_specs(sizes.frame_pixels, sizes.window_samples, manifest.embedding_size)
+        self.tokenizer = TextTokenizer.from_file(path / TOKENIZER, sizes.max_text_tokens)
+        self._hashes = manifest.files
+
+    @classmethod
+    def load(cls, path_or_name: str | Path) -> Bundle:
+        """The bundle in a folder, or the shipped one of that name. Raises `BundleError` naming both sides of a mismatch."""
+        path = find(path_or_name)
+        manifest = _read_manifest(path)
+        _check_files(path, manifest)
+        try:
+            bundle = cls(path, manifest)
+            for name, spec in bundle.graphs.items():
+                _check_graph(bundle.graph_path(name), spec)
+        except (ValueError, RunnerError) as error:
+            raise BundleError(f"bundle {path}: {error}") from error
+        return bundle
+
+    def graph_path(self, graph: str) -> Path:
+        """The ONNX file of one of `GRAPHS`."""
+        return self.path / f"{graph}.onnx"
+
+    def fingerprint(self, graph: str) -> str:
+        """sha256 hex of everything that decides this graph's outputs for a given video or text; for cache keys."""
+        parts = [self._hashes[f"{graph}.onnx"], self.preprocessing.id]
+        if graph == "text":
+            parts.append(self._hashes[TOKENIZER])
+        return _digest("\n".join(parts).encode())
+
+    def __repr__(self) -> str:
+        return f"Bundle({self.name!r}, id={self.id[:12]}, {self.path})"
+
+
+def find(path_or_name: str | Path) -> Path:
+    """A folder as given, or the folder of the shipped bundle of that name. Raises `BundleError` when there is neither."""
+    path = Path(path_or_name)
+    if (path / MANIFEST).is_file():
+        return path
+    if (SHIPPED / path_or_name / MANIFEST).is_file():
+        return SHIPPED / path_or_name
+    raise BundleError(
+        f"bundle {str(path_or_name)!r}: no folder with a {MANIFEST}, and no shipped bundle of that name; "
+        f"shipped are {shipped()}"
+    )
+
+
+def shipped() -> list[str]:
+    """Names of the bundles that come with Earshot."""
+    return sorted(manifest.parent.name for manifest in SHIPPED.glob(f"*/{MANIFEST}"))
+
+
+def save_manifest(path: Path, manifest: Manifest) -> str:
+    """Write `bundle.json` and return the id; `manifest.files` is replaced by what lies in the folder."""
+    names = [f"{graph}.onnx" for graph in GRAPHS] + [TOKENIZER]
+    files = {name: _digest((path / name).read_bytes()) for name in names}
+    manifest = msgspec.structs.replace(manifest, files=files)
+    document = {"id": manifest.id, **msgspec.to_builtins(manifest)}
+    (path / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+    return manifest.id
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        document = msgspec.json.decode((path / MANIFEST).read_bytes(), type=dict[str, Any])
+        if (schema := document.get("schema")) != SCHEMA:
+            raise ValueError(f"came schema {schema!r}, this Earshot reads {SCHEMA}")
+        stated = document.pop("id", None)
+        manifest = msgspec.convert(document, Manifest)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"bundle {path}: {MANIFEST}: {error}") from error
+    if stated != manifest.id:
+        raise BundleError(f"bundle {path}: {MANIFEST} states id {stated}, its content has {manifest.id}")
+    if manifest.tasks != TASKS:
+        raise BundleError(f"bundle {path}: judges {list(manifest.tasks)}, this Earshot needs {list(TASKS)}")
+    if set(manifest.thresholds) != set(TASKS):
+        raise BundleError(f"bundle {path}: thresholds of {sorted(manifest.thresholds)}, expected {sorted(TASKS)}")
+    return manifest
+
+
+def _check_files(path: Path, manifest: Manifest) -> None:
+    expected = {f"{graph}.onnx" for graph in GRAPHS} | {TOKENIZER}
+    if set(manifest.files) != expected:
+        raise BundleError(f"bundle {path}: lists files {sorted(manifest.files)}, expected {sorted(expected)}")
+    for name, wanted in manifest.files.items():
+        if not (path / name).is_file():
+            raise BundleError(f"bundle {path}: {name} is missing, expected a file with sha256 {wanted}")
+        if (found := _digest((path / name).read_bytes())) != wanted:
+            raise BundleError(f"bundle {path}: {name} has sha256 {found}, {MANIFEST} says {wanted}")
+
+
+def _check_graph(path: Path, spec: GraphSpec) -> None:
+    if fault := spec_fault(spec, *read_tensors(path)):
+        raise ValueError(f"{path.name}: {fault}")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

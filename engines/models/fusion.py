@@ -1,0 +1,107 @@
+"""VLMAE, the fusion network: vision-language tokens attend to audio tokens through a gate that starts closed.
+
+The mid-fusion of arXiv 2503.17551 as we read it; the tanh gate is Flamingo's (arXiv 2204.14198, 3.1.2). With the
+gate at zero, or without sound, the network is exactly the vision-language network.
+
+Shape letters: N videos, V vision tokens, A audio tokens, L text tokens, T = L + V vision-language tokens, D embedding
+size, K tasks.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engines.models.layers import Attention, Block, FeedForward, masked_softmax, share_of_update, sinusoid
+from engines.spec import TASKS
+
+#: Seconds after which the time embedding no longer tells early from late; an hour.
+LONGEST_SECONDS = 3600.0
+
+
+class AudioGate(nn.Module):
+    """x + tanh(g) attention(norm(x), audio), then x + tanh(g') feed_forward(norm(x)); nothing where there is no audio."""
+
+    def __init__(self, size: int, heads: int) -> None:
+        super().__init__()
+        self.attention_norm, self.attention = nn.LayerNorm(size), Attention(size, heads)
+        self.forward_norm, self.feed_forward = nn.LayerNorm(size), FeedForward(size)
+        self.attention_gate = nn.Parameter(torch.zeros(1))
+        self.forward_gate = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x_NTD: Tensor, audio_NAD: Tensor, mask_NA: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (N, T, D), and the flow (N, T, A): the share of each audio token in each output token."""
+        heard_N11 = mask_NA.any(1)[:, None, None].to(x_NTD.dtype)
+        update_NTD, weights_NTA = self.attention(self.attention_norm(x_NTD), audio_NAD, mask_NA)
+        update_NTD = self.attention_gate.tanh() * update_NTD
+        flow_NTA = share_of_update(x_NTD, update_NTD) * weights_NTA
+        x_NTD = x_NTD + update_NTD
+        x_NTD = x_NTD + heard_N11 * self.forward_gate.tanh() * self.feed_forward(self.forward_norm(x_NTD))
+        return x_NTD, flow_NTA
+
+
+class TaskPool(nn.Module):
+    """Each task's query attends to the tokens; its logit is the weighted sum of what each token says for it."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(size)
+        self.query_KD = nn.Parameter(torch.randn(len(TASKS), size))
+        self.vote_KD = nn.Parameter(torch.randn(len(TASKS), size) / math.sqrt(size))
+        self.bias_K = nn.Parameter(torch.zeros(len(TASKS)))
+
+    def forward(self, x_NTD: Tensor, mask_NT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N, K), pooled tokens (N, K, D), and each token's share in the logit (N, K, T)."""
+        x_NTD = self.norm(x_NTD)
+        scores_NKT = self.query_KD @ x_NTD.transpose(1, 2) / math.sqrt(x_NTD.shape[-1])
+        weights_NKT = masked_softmax(scores_NKT, mask_NT[:, None])
+        contributions_NKT = weights_NKT * (self.vote_KD @ x_NTD.transpose(1, 2))
+        return contributions_NKT.sum(-1) + self.bias_K, weights_NKT @ x_NTD, weights_NKT
+
+
+class Fusion(nn.Module):
+    """Vision-language block, audio gate, vision-language block, task pool."""
+
+    def __init__(self, size: int, heads: int) -> None:
+        super().__init__()
+        self.kind_3D = nn.Parameter(0.02 * torch.randn(3, size))
+        self.time = nn.Linear(size, size, bias=False)
+        self.before, self.audio, self.after = Block(size, heads), AudioGate(size, heads), Block(size, heads)
+        self.pool = TaskPool(size)
+        self.embed = nn.Linear(len(TASKS) * size, size)
+
+    def forward(
+        self,
+        vision_NVD: Tensor,
+        vision_mask_NV: Tensor,
+        vision_seconds_NV: Tensor,
+        audio_NAD: Tensor,
+        audio_mask_NA: Tensor,
+        audio_seconds_NA: Tensor,
+        text_NLD: Tensor,
+        text_mask_NL: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Outputs of `spec.graph_specs()["fusion"]`: logits, unit-norm embedding, evidence weights."""
+        text_NLD = text_NLD + self.kind_3D[0]
+        vision_NVD = vision_NVD + self.kind_3D[1] + self._time(vision_seconds_NV)
+        audio_NAD = audio_NAD + self.kind_3D[2] + self._time(audio_seconds_NA)
+        x_NTD = torch.cat([text_NLD, vision_NVD], dim=1)
+        mask_NT = torch.cat([text_mask_NL, vision_mask_NV], dim=1)
+
+        x_NTD, before_NTT = self.before(x_NTD, mask_NT)
+        x_NTD, heard_NTA = self.audio(x_NTD, audio_NAD, audio_mask_NA)
+        x_NTD, after_NTT = self.after(x_NTD, mask_NT)
+        logits_NK, pooled_NKD, weights_NKT = self.pool(x_NTD, mask_NT)
+        embedding_ND = functional.normalize(self.embed(pooled_NKD.flatten(1)), dim=-1)
+
+        weights_NKT = weights_NKT @ after_NTT
+        audio_weight_NKA = weights_NKT @ heard_NTA
+        seen_NKT = (weights_NKT * (1 - heard_NTA.sum(-1))[:, None]) @ before_NTT
+        text_weight_NKL, vision_weight_NKV = seen_NKT.split([text_NLD.shape[1], vision_NVD.shape[1]], dim=-1)
+        return logits_NK, embedding_ND, vision_weight_NKV, audio_weight_NKA, text_weight_NKL
+
+    def _time(self, seconds_NT: Tensor) -> Tensor:
+        return self.time(sinusoid(seconds_NT, self.time.in_features, LONGEST_SECONDS))

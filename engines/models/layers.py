@@ -1,0 +1,83 @@
+"""Layers shared by the towers and the fusion network.
+
+Shape letters: N items, T tokens, S tokens attended to, D embedding size, H heads, E size of one head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Attention(nn.Module):
+    """softmax(q k' / sqrt(E)) v, "Attention is all you need" (arXiv 1706.03762), with masked memory.
+
+    Where no memory is left the output is exactly zero: no bias is added after the values.
+    """
+
+    def __init__(self, size: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(size, size)
+        self.key_value = nn.Linear(size, 2 * size)
+        self.output = nn.Linear(size, size, bias=False)
+
+    def forward(self, x_NTD: Tensor, memory_NSD: Tensor, mask_NS: Tensor) -> tuple[Tensor, Tensor]:
+        """Output (N, T, D) and weights (N, T, S) averaged over heads; masked memory has weight 0."""
+        query_NHTE = self._heads(self.query(x_NTD))
+        key_NSD, value_NSD = self.key_value(memory_NSD).chunk(2, dim=-1)
+        logits_NHTS = query_NHTE @ self._heads(key_NSD).transpose(-1, -2) / math.sqrt(query_NHTE.shape[-1])
+        weights_NHTS = masked_softmax(logits_NHTS, mask_NS[:, None, None, :])
+        out_NHTE = weights_NHTS @ self._heads(value_NSD)
+        return self.output(out_NHTE.transpose(1, 2).flatten(2)), weights_NHTS.mean(1)
+
+    def _heads(self, x_NTD: Tensor) -> Tensor:
+        return x_NTD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Sequential):
+    """W2 gelu(W1 x)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(nn.Linear(size, 2 * size), nn.GELU(approximate="tanh"), nn.Linear(2 * size, size))
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block: x + attention(norm(x)), then x + feed_forward(norm(x))."""
+
+    def __init__(self, size: int, heads: int) -> None:
+        super().__init__()
+        self.attention_norm, self.attention = nn.LayerNorm(size), Attention(size, heads)
+        self.forward_norm, self.feed_forward = nn.LayerNorm(size), FeedForward(size)
+
+    def forward(self, x_NTD: Tensor, mask_NT: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (N, T, D), and the flow (N, T, T): the share of each token in each output token."""
+        normed_NTD = self.attention_norm(x_NTD)
+        update_NTD, weights_NTT = self.attention(normed_NTD, normed_NTD, mask_NT)
+        share_NT1 = share_of_update(x_NTD, update_NTD)
+        kept_NTT = torch.diag_embed(1 - share_NT1.squeeze(-1))
+        x_NTD = x_NTD + update_NTD
+        return x_NTD + self.feed_forward(self.forward_norm(x_NTD)), kept_NTT + share_NT1 * weights_NTT
+
+
+def masked_softmax(logits_NxS: Tensor, mask_NxS: Tensor) -> Tensor:
+    """Softmax over the last axis; masked places get exactly 0, and all of them do where nothing is left."""
+    filled_NxS = torch.where(mask_NxS, logits_NxS, torch.full_like(logits_NxS, -1e9))
+    return functional.softmax(filled_NxS, dim=-1) * mask_NxS.to(logits_NxS.dtype)
+
+
+def share_of_update(x_NTD: Tensor, update_NTD: Tensor) -> Tensor:
+    """How much of x + update is the update, by norms, (N, T, 1) in [0, 1]."""
+    update_NT1 = update_NTD.square().sum(-1, keepdim=True).sqrt()
+    return update_NT1 / (update_NT1 + x_NTD.square().sum(-1, keepdim=True).sqrt() + 1e-6)
+
+
+def sinusoid(positions_NT: Tensor, size: int, longest: float) -> Tensor:
+    """(N, T, size) sines and cosines with periods from 2 pi / 4 to about `longest` (arXiv 1706.03762, 3.5)."""
+    steps = torch.arange(size // 2, dtype=torch.float32, device=positions_NT.device)
+    rates = 4.0 * torch.exp(-math.log(4.0 * longest) * steps / (size // 2))
+    angles_NTE = positions_NT[..., None] * rates
+    return torch.cat([angles_NTE.sin(), angles_NTE.cos()], dim=-1)

@@ -1,0 +1,157 @@
+"""ONNX Runtime on the CPU behind the `Runner` protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import onnxruntime
+
+from engines.runner import RunnerError
+from engines.spec import Array, GraphSpec, TensorSpec
+
+#: ONNX Runtime's names of the dtypes in our specs.
+DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+    "tensor(uint8)": "uint8",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrtOptions:
+    """How ONNX Runtime uses the machine."""
+
+    threads: int = 1
+    arena: bool = True
+    chunk: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "chunk"):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"OrtOptions.{name}: came {value}, expected 1 or more")
+
+
+class OrtRunner:
+    """One graph on the CPU. One thread at a time; outputs belong to the caller."""
+
+    def __init__(self, path: Path, spec: GraphSpec, options: OrtOptions | None = None) -> None:
+        self._path = path
+        self._spec = spec
+        self._options = options or OrtOptions()
+        self._session: onnxruntime.InferenceSession | None = None
+
+    @property
+    def spec(self) -> GraphSpec:
+        """Inputs and outputs."""
+        return self._spec
+
+    @property
+    def engine(self) -> str:
+        """Name and version for lineage."""
+        return f"onnxruntime-{onnxruntime.__version__}-cpu"
+
+    def __enter__(self) -> Self:
+        """Load and optimise the graph. Raises `RunnerError` when ONNX Runtime refuses it or it does not fit the spec."""
+        self._session = _open_session(self._path, self._options, optimise=True)
+        if fault := spec_fault(self._spec, *_tensors(self._session)):
+            raise RunnerError(f"{self._path.name}: {fault}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session = None
+
+    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name; more rows than `chunk` run one chunk after another.
+
+        Raises `ValueError` when inputs do not fit the spec or hold no row, `RunnerError` when the run fails.
+        """
+        if self._session is None:
+            raise RunnerError(f"{self._spec.name}: called outside its `with` block")
+        self._spec.check_inputs(inputs)
+        rows = next(iter(inputs.values())).shape[0]
+        if rows == 0:
+            raise ValueError(f"{self._spec.name}: came 0 rows, expected 1 or more")
+        size = min(self._options.chunk, self._spec.ranges[self._spec.row_axis].maximum)
+        chunks = [
+            self._run({name: array[start : start + size] for name, array in inputs.items()})
+            for start in range(0, rows, size)
+        ]
+        if len(chunks) == 1:
+            return chunks[0]
+        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+    def _run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        assert self._session is not None
+        names = [output.name for output in self._spec.outputs]
+        try:
+            outputs = self._session.run(names, dict(inputs))
+        except Exception as error:  # pybind raises its own and bare RuntimeError classes alike
+            shapes = {name: array.shape for name, array in inputs.items()}
+            raise RunnerError(f"{self._spec.name}: {self.engine} failed on {shapes}: {error}") from error
+        return dict(zip(names, outputs, strict=True))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:
+    """Inputs and outputs that an ONNX file has, by name. Raises `RunnerError` when ONNX Runtime cannot read it."""
+    return _tensors(_open_session(path, OrtOptions(), optimise=False))
+
+
+def spec_fault(
+    spec: GraphSpec, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]
+) -> str | None:
+    """What keeps these tensors from being those of the spec; None when nothing does.
+
+    An axis with a range has to be free in the file; another named axis may be fixed there.
+    """
+    for side, wanted, found in (("inputs", spec.inputs, inputs), ("outputs", spec.outputs, outputs)):
+        if {tensor.name for tensor in wanted} != set(found):
+            return f"{spec.name} has {side} {sorted(found)}, expected {sorted(tensor.name for tensor in wanted)}"
+        for tensor in wanted:
+            other = found[tensor.name]
+            fits = len(other.axes) == len(tensor.axes) and all(
+                have == want if isinstance(want, int) else isinstance(have, str) or want not in spec.ranges
+                for want, have in zip(tensor.axes, other.axes, strict=True)
+            )
+            if other.dtype != tensor.dtype or not fits:
+                return (
+                    f"{spec.name} has {other.name} {other.dtype}{other.axes}, expected {tensor.dtype}{tensor.axes}"
+                )
+    return None
+
+
+def _open_session(path: Path, options: OrtOptions, *, optimise: bool) -> onnxruntime.InferenceSession:
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = options.threads
+    settings.inter_op_num_threads = 1
+    settings.enable_cpu_mem_arena = options.arena
+    settings.log_severity_level = 4  # faults reach the caller as exceptions; the log would only repeat them
+    # Idle intra-op threads otherwise spin and take the cores from decoding.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not optimise:
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        raise RunnerError(f"{path.name}: ONNX Runtime {onnxruntime.__version__} cannot load it: {error}") from error
+
+
+def _tensors(session: onnxruntime.InferenceSession) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:
+    def spec(node: onnxruntime.NodeArg) -> TensorSpec:
+        axes = tuple(axis if isinstance(axis, int) else str(axis) for axis in node.shape)
+        return TensorSpec(node.name, DTYPES.get(node.type, node.type), axes)
+
+    return (
+        {node.name: spec(node) for node in session.get_inputs()},
+        {node.name: spec(node) for node in session.get_outputs()},
+    )
+
+
+onnxruntime.disable_telemetry_events()

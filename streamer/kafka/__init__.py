@@ -1,0 +1,1 @@
+"""Everything that talks to Kafka; no other room imports `confluent_kafka`."""

@@ -1,0 +1,177 @@
+"""Outputs and offsets to Kafka: in one short transaction, or acknowledged first and committed after.
+
+A transaction is opened only when all work is done, so it lives for milliseconds and its timeout has nothing to do with
+how long a video takes. After any outcome that is not known the producer is thrown away: the next one, under the same
+transactional id, makes the broker decide, and the committed offsets tell what it decided.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from streamer.errors import BrokerError, PublishFailedError
+from streamer.kafka.errors import explain, is_fatal, is_retriable
+from streamer.kafka.options import Delivery, KafkaOptions
+from streamer.offsets import Partition, Prefix
+from streamer.records import Outgoing
+
+#: So many producers lost in a row mean that a second process uses the same transactional id.
+_MOST_REBUILDS = 5
+
+
+class Publisher(Protocol):
+    """Moves outputs and offsets together, as far as the delivery promises it."""
+
+    def open(self) -> None:
+        """Connect. Raises `BrokerError` (fatal)."""
+        ...
+
+    def publish(self, prefix: Prefix) -> None:
+        """See `Stream.publish`."""
+        ...
+
+
+def publisher_from_options(options: KafkaOptions, consumer: Consumer, instance: str) -> Publisher:
+    """The publisher of the delivery that the options ask for."""
+    if options.delivery is Delivery.EXACTLY_ONCE:
+        return TransactionalPublisher(options, consumer, f"{options.group}.{instance}")
+    return AcknowledgedPublisher(options, consumer)
+
+
+class TransactionalPublisher:
+    """`exactly_once`: a reader of committed records sees each output once, whatever dies and when."""
+
+    def __init__(self, options: KafkaOptions, consumer: Consumer, transactional_id: str) -> None:
+        self._options = options
+        self._consumer = consumer
+        self._transactional_id = transactional_id
+        self._producer: Producer | None = None
+        self._rebuilds = 0
+
+    def open(self) -> None:
+        """Connect, and have the broker finish or abort what a predecessor of the same id left open."""
+        self._producer = self._connected()
+
+    def publish(self, prefix: Prefix) -> None:
+        """One transaction. The time it may take is bounded; what is unknown at the bound is settled by a rebuild."""
+        deadline = time.monotonic() + self._options.publish_timeout_seconds
+        if self._producer is None:
+            self._producer = self._rebuilt()
+        producer = self._producer
+        try:
+            producer.begin_transaction()
+            _send(producer, prefix.outputs, deadline)
+            offsets = _topic_partitions(prefix.next_offsets)
+            group = self._consumer.consumer_group_metadata()
+            _until(deadline, lambda seconds: producer.send_offsets_to_transaction(offsets, group, seconds))
+            _until(deadline, producer.commit_transaction)
+        except (KafkaException, SystemError) as error:
+            self._recover(error)
+            raise PublishFailedError(f"transaction of {prefix.records} records: {explain(error)}") from error
+        self._rebuilds = 0
+
+    def _recover(self, error: Exception) -> None:
+        """Abort where that is possible and certain; give the producer up where it is not."""
+        producer = self._producer
+        if producer is None or is_fatal(error) or is_retriable(error):
+            self._producer = None  # retriable here means that time ran out: nobody knows how it ended
+            return
+        try:
+            producer.abort_transaction(self._options.publish_timeout_seconds)
+        except (KafkaException, SystemError):
+            self._producer = None
+
+    def _rebuilt(self) -> Producer:
+        self._rebuilds += 1
+        if self._rebuilds > _MOST_REBUILDS:
+            raise BrokerError(
+                f"the producer {self._transactional_id!r} was lost {_MOST_REBUILDS} times in a row: is a second process "
+                "running with the same kafka.instance, or are the brokers unreachable?"
+            )
+        return self._connected()
+
+    def _connected(self) -> Producer:
+        producer = Producer(self._options.producer(self._transactional_id))
+        deadline = time.monotonic() + self._options.publish_timeout_seconds
+        try:
+            _until(deadline, producer.init_transactions)
+        except KafkaException as error:
+            if is_retriable(error):
+                raise PublishFailedError(f"no transaction coordinator yet: {explain(error)}") from error
+            raise BrokerError(f"transactions refused for {self._transactional_id!r}: {explain(error)}") from error
+        return producer
+
+
+class AcknowledgedPublisher:
+    """`at_least_once`: outputs are acknowledged before the offsets move; a crash in between repeats the outputs."""
+
+    def __init__(self, options: KafkaOptions, consumer: Consumer) -> None:
+        self._options = options
+        self._consumer = consumer
+        self._producer = Producer(options.producer(None))
+
+    def open(self) -> None:
+        """Nothing to do: the producer connects when it first sends."""
+
+    def publish(self, prefix: Prefix) -> None:
+        """Send, wait for every acknowledgement, commit."""
+        deadline = time.monotonic() + self._options.publish_timeout_seconds
+        failed: list[str] = []
+
+        def on_delivery(error: object, message: KafkaMessage) -> None:
+            if error is not None:
+                failed.append(f"{message.topic()}: {error}")
+
+        try:
+            _send(self._producer, prefix.outputs, deadline, on_delivery)
+            unacknowledged = self._producer.flush(max(0.1, deadline - time.monotonic()))
+            if failed or unacknowledged:
+                raise PublishFailedError(f"{unacknowledged} unacknowledged, failed: {failed[:3]}")
+            self._consumer.commit(offsets=_topic_partitions(prefix.next_offsets), asynchronous=False)
+        except KafkaException as error:
+            raise PublishFailedError(f"{prefix.records} records: {explain(error)}") from error
+
+
+def _topic_partitions(next_offsets: Mapping[Partition, int]) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in next_offsets.items()]
+
+
+def _send(
+    producer: Producer,
+    outputs: Sequence[Outgoing],
+    deadline: float,
+    on_delivery: Callable[[object, KafkaMessage], None] | None = None,
+) -> None:
+    """Hand every output to the client, making room in its queue where it is full."""
+    for output in outputs:
+        while True:
+            try:
+                producer.produce(
+                    output.topic,
+                    key=output.key,
+                    value=output.value,
+                    headers=list(output.headers),
+                    on_delivery=on_delivery,
+                )
+                break
+            except BufferError as error:
+                if time.monotonic() > deadline:
+                    raise PublishFailedError("the producer's queue stays full; is the broker reachable?") from error
+                producer.poll(0.1)
+
+
+def _until(deadline: float, call: Callable[[float], object]) -> None:
+    """Call again while the client says "retriable", which is the only safe answer to it, until the deadline."""
+    while True:
+        try:
+            call(max(0.1, deadline - time.monotonic()))
+            return
+        except KafkaException as error:
+            if not is_retriable(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.05)

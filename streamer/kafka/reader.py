@@ -1,0 +1,93 @@
+"""Topics read outside the group: from the beginning to what is there now, or on and on. Commits nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+
+from streamer.errors import BrokerError
+from streamer.kafka.errors import explain
+from streamer.kafka.options import KafkaOptions
+from streamer.kafka.stream import message_from_kafka
+from streamer.offsets import Partition
+from streamer.records import Message
+
+_TIMEOUT_SECONDS = 15.0
+
+
+def read_topics(options: KafkaOptions, topics: Collection[str]) -> Iterator[Message]:
+    """Every committed record of the topics up to their present end. Topics that do not exist are empty."""
+    with closing(_consumer(options)) as consumer:
+        waiting = _assign(consumer, topics, OFFSET_BEGINNING)
+        while waiting:
+            record = consumer.poll(_TIMEOUT_SECONDS)
+            if record is None:
+                raise BrokerError(f"no answer from Kafka at {options.bootstrap_servers} for {_TIMEOUT_SECONDS:.0f} s")
+            error = record.error()
+            if error is None:
+                yield message_from_kafka(record)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                waiting.discard((record.topic(), record.partition()))
+            elif error.fatal():
+                raise BrokerError(f"cannot read {record.topic()}: {error.str()}")
+
+
+def follow_topics(options: KafkaOptions, topics: Collection[str], *, from_beginning: bool) -> Iterator[Message | None]:
+    """Records as they come, without end; None about once a second when nothing came."""
+    with closing(_consumer(options)) as consumer:
+        _assign(consumer, topics, OFFSET_BEGINNING if from_beginning else OFFSET_END)
+        while True:
+            record = consumer.poll(1.0)
+            if record is None:
+                yield None
+            elif record.error() is None:
+                yield message_from_kafka(record)
+            elif record.error().fatal():
+                raise BrokerError(f"cannot read {', '.join(topics)}: {record.error().str()}")
+
+
+def committed_offsets(options: KafkaOptions, topic: str) -> Mapping[Partition, int]:
+    """The group's next offset to read of each partition; a partition that was never committed is left out."""
+    with closing(_consumer(options)) as consumer:
+        partitions = _partitions(consumer, [topic])
+        try:
+            found = consumer.committed(partitions, timeout=_TIMEOUT_SECONDS) if partitions else []
+        except KafkaException as error:
+            raise BrokerError(f"cannot read offsets of group {options.group}: {explain(error)}") from error
+        return {(item.topic, item.partition): item.offset for item in found if item.offset >= 0}
+
+
+def _consumer(options: KafkaOptions) -> Consumer:
+    return Consumer(
+        options.connection()
+        | {
+            "group.id": options.group,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "allow.auto.create.topics": False,
+        }
+    )
+
+
+def _partitions(consumer: Consumer, topics: Collection[str]) -> list[TopicPartition]:
+    try:
+        listed = consumer.list_topics(timeout=_TIMEOUT_SECONDS).topics
+    except KafkaException as error:
+        raise BrokerError(f"no answer from Kafka: {explain(error)}") from error
+    return [
+        TopicPartition(topic, partition)
+        for topic in topics
+        if topic in listed and listed[topic].error is None
+        for partition in listed[topic].partitions
+    ]
+
+
+def _assign(consumer: Consumer, topics: Collection[str], offset: int) -> set[Partition]:
+    partitions = _partitions(consumer, topics)
+    for item in partitions:
+        item.offset = offset
+    consumer.assign(partitions)
+    return {(item.topic, item.partition) for item in partitions}

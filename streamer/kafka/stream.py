@@ -1,0 +1,169 @@
+"""The group's consumer and its publisher as the worker's `Stream`. One thread uses it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from streamer.errors import BrokerError, PublishFailedError
+from streamer.kafka.errors import explain, is_fatal
+from streamer.kafka.instance import claimed_instance
+from streamer.kafka.options import KafkaOptions
+from streamer.kafka.publisher import Publisher, publisher_from_options
+from streamer.kafka.topics import require_topics
+from streamer.offsets import Partition, Prefix
+from streamer.records import Message, Position
+from streamer.stream import Ownership
+
+log = structlog.get_logger()
+
+_COMMITTED_TIMEOUT_SECONDS = 10.0
+
+
+def message_from_kafka(message: KafkaMessage) -> Message:
+    """The client's record as ours, untouched."""
+    headers = tuple((key, value) for key, value in message.headers() or () if value is not None)
+    position = Position(message.topic(), message.partition(), message.offset())
+    return Message(position, message.key(), message.value(), headers, message.timestamp()[1])
+
+
+class KafkaStream:
+    """Polls events and retries, publishes outputs with offsets.
+
+    `on_lag` is told the lag of each partition every few seconds, from the client's own statistics.
+    """
+
+    def __init__(self, options: KafkaOptions, directory: Path, on_lag: Callable[[Mapping[Partition, int]], None]) -> None:
+        self._options = options
+        self._directory = directory
+        self._on_lag = on_lag
+        self._stack = ExitStack()
+        self._paused_topics: frozenset[str] = frozenset()
+        self._paused: set[Partition] = set()
+        self._owned: set[Partition] = set()
+        self._assigned = False
+
+    def open(self, ownership: Ownership) -> None:
+        """See `Stream.open`."""
+        require_topics(self._options)
+        instance = self._stack.enter_context(
+            claimed_instance(self._options.instance, self._options.group, self._directory)
+        )
+        self._ownership = ownership
+        config = self._options.consumer() | {
+            "client.id": f"{self._options.group}.{instance}",
+            "stats_cb": self._on_stats,
+            "error_cb": self._on_error,
+        }
+        self._consumer = Consumer(config)
+        self._stack.callback(self._consumer.close)
+        self._publisher: Publisher = publisher_from_options(self._options, self._consumer, instance)
+        self._publisher.open()
+        self._consumer.subscribe(
+            [self._options.topics.uploaded, self._options.retry_topic],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        log.info("joining", group=self._options.group, instance=instance, delivery=self._options.delivery)
+
+    def poll(self, timeout_seconds: float, max_messages: int) -> list[Message]:
+        """See `Stream.poll`. Rebalances, errors and statistics are handled inside."""
+        messages: list[Message] = []
+        record = self._consumer.poll(timeout_seconds)
+        while record is not None:
+            error = record.error()
+            if error is None:
+                messages.append(message_from_kafka(record))
+            else:
+                self._on_poll_error(error)
+            if len(messages) >= max_messages:
+                break
+            record = self._consumer.poll(0)
+        self._apply_pauses()
+        return [message for message in messages if _partition(message) in self._owned]
+
+    def pause(self, topics: Collection[str]) -> None:
+        """See `Stream.pause`."""
+        self._paused_topics = frozenset(topics)
+        self._apply_pauses()
+
+    def publish(self, prefix: Prefix) -> None:
+        """See `Stream.publish`."""
+        self._publisher.publish(prefix)
+
+    def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """See `Stream.committed`. A partition without a commit is left out."""
+        wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
+        try:
+            found = self._consumer.committed(wanted, timeout=_COMMITTED_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            raise PublishFailedError(f"cannot read committed offsets: {explain(error)}") from error
+        return {(item.topic, item.partition): item.offset for item in found if item.offset >= 0}
+
+    def assigned(self) -> bool:
+        """See `Stream.assigned`."""
+        return self._assigned
+
+    def close(self) -> None:
+        """See `Stream.close`."""
+        self._stack.close()
+
+    def _apply_pauses(self) -> None:
+        wanted = {partition for partition in self._owned if partition[0] in self._paused_topics}
+        if stopping := wanted - self._paused:
+            self._consumer.pause([TopicPartition(*partition) for partition in stopping])
+        if going_on := (self._paused - wanted) & self._owned:
+            self._consumer.resume([TopicPartition(*partition) for partition in going_on])
+        self._paused = wanted
+
+    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._assigned = True
+        self._owned |= _pairs(partitions)
+        log.info("assigned", partitions=len(partitions), owned=len(self._owned))
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        leaving = _pairs(partitions)
+        self._ownership.on_revoked(leaving)
+        self._forget(leaving)
+
+    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        gone = _pairs(partitions)
+        self._ownership.on_lost(gone)
+        self._forget(gone)
+
+    def _forget(self, partitions: set[Partition]) -> None:
+        self._owned -= partitions
+        self._paused -= partitions
+        log.info("unassigned", partitions=len(partitions), owned=len(self._owned))
+
+    def _on_poll_error(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            raise BrokerError(f"the consumer cannot go on: {error.name()}: {error.str()}")
+        log.warning("consumer_error", error=error.name())
+
+    def _on_error(self, error: KafkaError) -> None:
+        log.warning("client_error", error=error.name(), fatal=error.fatal())
+
+    def _on_stats(self, statistics: str) -> None:
+        lags = {
+            (topic, int(partition)): values["consumer_lag"]
+            for topic, entry in json.loads(statistics).get("topics", {}).items()
+            for partition, values in entry["partitions"].items()
+            if values.get("consumer_lag", -1) >= 0
+        }
+        self._on_lag(lags)
+
+
+def _partition(message: Message) -> Partition:
+    return message.position.topic, message.position.partition
+
+
+def _pairs(partitions: Collection[TopicPartition]) -> set[Partition]:
+    return {(item.topic, item.partition) for item in partitions}

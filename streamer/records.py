@@ -1,0 +1,460 @@
+"""The nouns of the stream, in the order a video becomes a verdict.
+
+    Event --decode--> Clip --batch--> Batch --embed--> Embeddings --score--> Scores --decide--> Verdict
+
+Every record is frozen and cannot be built with shapes that do not fit; `repr` shows shapes, never pixels.
+
+Shape letters: N cases of a batch, T frames or windows of a clip, C,H,W channel, height, width, S samples of an
+audio window, P tokens of one frame or window, L tokens of a text, D embedding size, K tasks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Float16 = NDArray[np.float16]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+UInt8 = NDArray[np.uint8]
+Int64 = NDArray[np.int64]
+
+CacheTier = Literal["none", "memory", "redis"]
+
+
+class Task(StrEnum):
+    """What a verdict is about. The order is the order of the fusion network's logits."""
+
+    CLICKBAIT = "clickbait"
+    ADULT = "adult"
+    RELEVANCE = "relevance"
+
+
+TASKS: tuple[Task, ...] = tuple(Task)
+
+
+class Modality(StrEnum):
+    """A way of perceiving a video; the fusion network masks what is missing."""
+
+    VISION = "vision"
+    AUDIO = "audio"
+    TEXT = "text"
+
+
+class Action(StrEnum):
+    """What the policy asks for, from mild to severe."""
+
+    ALLOW = "allow"
+    REVIEW = "review"
+    RESTRICT = "restrict"
+    BLOCK = "block"
+
+
+class State(StrEnum):
+    """How a verdict came about."""
+
+    DECIDED = "decided"
+    MISSING_MODALITY = "missing_modality"  # judged without a modality that the policy requires
+    BELOW_COVERAGE = "below_coverage"  # judged on less of the video than the policy asks for
+    UNDECODABLE = "undecodable"  # the media could not be turned into a clip
+    EXPIRED = "expired"  # the event's deadline passed first
+
+
+# --------------------------------------------------------------------------------------------------------------
+# What Kafka carries
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Where a record stands in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One record as it came from a topic, untouched."""
+
+    position: Position
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+
+    def header(self, name: str) -> str | None:
+        """The last header of that name as text; None when absent or not UTF-8."""
+        for key, value in reversed(self.headers):
+            if key == name and value is not None:
+                try:
+                    return value.decode()
+                except UnicodeDecodeError:
+                    return None
+        return None
+
+    def __repr__(self) -> str:
+        size_bytes = len(self.value) if self.value is not None else None
+        return f"Message({self.position}, {size_bytes} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record on its way to a topic."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    def __repr__(self) -> str:
+        size_bytes = len(self.value) if self.value is not None else None
+        return f"Outgoing({self.topic}, {size_bytes} bytes)"
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Event
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """An upload to be judged: the CloudEvents attributes that matter, and the data of the event.
+
+    `event_id` and `source` are CloudEvents `id` and `source`; together they name the event.
+    """
+
+    event_id: str
+    source: str
+    video_id: str
+    uri: str
+    title: str = ""
+    description: str = ""
+    hashtags: tuple[str, ...] = ()
+    query: str | None = None
+    tasks: tuple[Task, ...] = (Task.CLICKBAIT, Task.ADULT)
+    tenant: str | None = None
+    locale: str | None = None
+    uploader: str | None = None
+    uploaded_at: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    deadline_seconds: float | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A message that can never be judged: the error as a value, bound for the dead-letter topic."""
+
+    message: Message
+    reason: str
+    error: str
+    attempt: int = 1
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A fetched video in a regular file of ours. `sha256` is of the bytes that will be decoded."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a video was looked at and listened to."""
+
+    plan_id: str
+    duration_seconds: float
+    frames: int
+    largest_gap_seconds: float
+    audio_seconds: float
+    audio_duration_seconds: float
+    damaged_packets: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class Media(msgspec.Struct, frozen=True, kw_only=True):
+    """What the container said of itself; for people and logs, never for sizing buffers."""
+
+    container: str
+    video_codec: str | None = None
+    width: int = 0
+    height: int = 0
+    rotation_degrees: int = 0
+    audio_codec: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What was perceived of one video.
+
+    frames_TCHW: uint8 RGB in [0, 255], letterboxed to the bundle's square; None when there is no picture.
+    frame_seconds_T: float64, presentation time of each frame from the start of the video, ascending.
+    windows_TS: float32 mono in [-1, 1] at the bundle's sample rate; None when there is no sound track.
+    window_seconds_T: float64, start of each window, ascending.
+    """
+
+    frames_TCHW: UInt8 | None
+    frame_seconds_T: Float64
+    windows_TS: Float32 | None
+    window_seconds_T: Float64
+    window_span_seconds: float
+    coverage: Coverage
+    media: Media
+    decode_cpu_ms: float
+
+    def __post_init__(self) -> None:
+        _check_series("frames_TCHW", self.frames_TCHW, np.uint8, 4, self.frame_seconds_T)
+        _check_series("windows_TS", self.windows_TS, np.float32, 2, self.window_seconds_T)
+        if self.frames_TCHW is None and self.windows_TS is None:
+            raise ValueError("a Clip needs frames or sound; a video with neither is undecodable")
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held by pixels and samples."""
+        return sum(array.nbytes for array in (self.frames_TCHW, self.windows_TS) if array is not None)
+
+    def __repr__(self) -> str:
+        return _repr_shapes(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token embeddings of one modality of one video.
+
+    values_TPD: float16, P tokens for each of T frames, windows or text fields. Half precision on every path, so
+        that a cached value and a fresh one are the same bits.
+    spans_T2: float64 seconds [start, end] of each; a frame is an instant; all zero for text.
+    mask_TP: bool, False where a token is padding.
+    """
+
+    values_TPD: Float16
+    spans_T2: Float64
+    mask_TP: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        T, P, _ = _shape("values_TPD", self.values_TPD, np.float16, 3)
+        for name, array, want in (("spans_T2", self.spans_T2, (T, 2)), ("mask_TP", self.mask_TP, (T, P))):
+            if array.shape != want:
+                raise ValueError(f"{name}: came {array.shape}, expected {want} beside values {(T, P)}")
+
+    def __repr__(self) -> str:
+        return _repr_shapes(self)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Batch, Embeddings, Scores
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the event stood when it was first consumed; survives the retry topic."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The event's words as the text encoder takes them: int64 ids and segment ids of L tokens, L >= 1."""
+
+    ids_L: Int64
+    segments_L: Int64
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What the cache knew of a video and its text before anything was computed.
+
+    `tokens` holds the modalities that need no encoding; zero frames or windows mean that the video has none.
+    `coverage` comes with the media tokens; None when any of them was missing.
+    """
+
+    text: Text
+    keys: dict[Modality, str]
+    tokens: dict[Modality, Tokens]
+    coverage: Coverage | None
+    tier: CacheTier
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One event on its way, with all that is known of its video so far.
+
+    `clip` is None when every media token was recalled. `received_seconds` is monotonic time.
+    """
+
+    event: Event
+    content: Content
+    recall: Recall
+    clip: Clip | None
+    coverage: Coverage
+    received_seconds: float
+    latency_ms: dict[str, float]
+    source: Source | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Cases that go through the engines together, oldest first."""
+
+    cases: tuple[Case, ...]
+    wait_ms: tuple[float, ...]  # time each case spent waiting for the batch to fill
+
+    def __post_init__(self) -> None:
+        if not self.cases or len(self.cases) != len(self.wait_ms):
+            raise ValueError(f"Batch: {len(self.cases)} cases with {len(self.wait_ms)} waits; one each, one or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Token embeddings of a batch: one mapping per case, in the batch's order; missing modalities are absent."""
+
+    tokens: tuple[dict[Modality, Tokens], ...]
+    engine_ms: float  # wall time in the encoders, for the whole batch
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What one case's logits rest on, per task: weights in [0, 1] that sum to at most 1 over all modalities.
+
+    vision_KT, audio_KT: weight of each frame and window; text_K: weight of the text as a whole.
+    """
+
+    vision_KT: Float32
+    audio_KT: Float32
+    text_K: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Outputs of the fusion network for a batch.
+
+    logits_NK: float32 before calibration. scores_NK: float32 calibrated probabilities in [0, 1].
+    attribution_NKM: float32, logit with all modalities minus logit without modality m (order of `Modality`); zero
+        where the modality is missing anyway.
+    embedding_ND: float32, unit norm, for nearest neighbours.
+    """
+
+    logits_NK: Float32
+    scores_NK: Float32
+    attribution_NKM: Float32
+    embedding_ND: Float32
+    attention: tuple[Attention, ...]
+    engine_ms: float
+
+    def __post_init__(self) -> None:
+        N, K = _shape("logits_NK", self.logits_NK, np.float32, 2)
+        if self.scores_NK.shape != (N, K) or K != len(TASKS) or len(self.attention) != N:
+            raise ValueError(
+                f"Scores: logits {(N, K)}, scores {self.scores_NK.shape}, attention of {len(self.attention)}; "
+                f"expected N rows of {len(TASKS)} tasks"
+            )
+
+    def __repr__(self) -> str:
+        return _repr_shapes(self)
+
+
+# --------------------------------------------------------------------------------------------------------------
+# Verdict
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A span of the video that the score rests on. `weight` is the attention share in [0, 1]."""
+
+    modality: Modality
+    weight: float
+    start_ms: int | None = None
+    end_ms: int | None = None
+    name: str | None = None
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is needed to say how a verdict was reached."""
+
+    content_sha256: str | None
+    bundle_id: str
+    engine: str
+    preprocessing_id: str
+    calibration_id: str
+    policy_version: str
+    cache_tier: str
+    ffmpeg_version: str
+    earshot_version: str
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What the verdict cost: CPU time of the decode child, wall time in engines (its share of the batch)."""
+
+    decode_cpu_ms: float = 0.0
+    engine_ms: float = 0.0
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one task of one event. `score` is a calibrated probability; None when nothing was scored."""
+
+    verdict_id: str
+    video_id: str
+    event_id: str
+    task: Task
+    state: State
+    action: Action
+    reason: str | None
+    logit: float | None
+    score: float | None
+    threshold: float
+    evidence: tuple[Evidence, ...]
+    categories: dict[str, float]
+    attribution: dict[Modality, float]
+    missing_modalities: tuple[Modality, ...]
+    coverage: Coverage | None
+    novelty: float | None
+    lineage: Lineage
+    latency_ms: dict[str, float]
+    cost: Cost
+    source: Source | None
+    tenant: str | None = None
+    decided_at: str | None = None
+    traceparent: str | None = None
+
+
+# --------------------------------------------------------------------------------------------------------------
+
+
+def _shape(name: str, array: NDArray[np.generic], dtype: type[np.generic], rank: int) -> tuple[int, ...]:
+    if array.dtype != dtype or array.ndim != rank:
+        raise ValueError(
+            f"{name}: came {array.dtype} of shape {array.shape}, expected {np.dtype(dtype)} of rank {rank}"
+        )
+    return array.shape
+
+
+def _check_series(
+    name: str, array: NDArray[np.generic] | None, dtype: type[np.generic], rank: int, seconds_T: Float64
+) -> None:
+    count = 0 if array is None else _shape(name, array, dtype, rank)[0]
+    if seconds_T.shape != (count,):
+        raise ValueError(f"{name}: {count} items with times of shape {seconds_T.shape}; one time each")
+
+
+def _repr_shapes(record: object) -> str:
+    def show(value: object) -> str:
+        return f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else repr(value)
+
+    parts = (f"{item.name}={show(getattr(record, item.name))}" for item in fields(record))  # type: ignore[arg-type]
+    return f"{type(record).__name__}({', '.join(parts)})"

@@ -1,0 +1,117 @@
+"""Embeddings -> calibrated Scores, through the fusion engine.
+
+Attribution is measured, not read off weights: the fusion network runs once more for each modality that is there,
+with that modality masked, and the difference of the logits is what it brought. These rows share one run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from engines.bundle import Calibration
+from engines.runner import Runner, RunnerError
+from engines.spec import Array
+from streamer.errors import EngineFailedError
+from streamer.records import TASKS, Attention, Embeddings, Modality, Scores, Tokens
+
+#: How each modality's tensors are called in the fusion graph, and the letter of its token axis.
+_INPUTS = {
+    Modality.VISION: ("vision_NVD", "vision_mask_NV", "vision_seconds_NV"),
+    Modality.AUDIO: ("audio_NAD", "audio_mask_NA", "audio_seconds_NA"),
+    Modality.TEXT: ("text_NLD", "text_mask_NL", None),
+}
+
+
+class Scorer:
+    """Runs the fusion graph on batches. Not thread-safe, as its runner."""
+
+    def __init__(self, fusion: Runner, calibration: Calibration) -> None:
+        self._fusion = fusion
+        self._calibration = calibration
+
+    def score(self, embeddings: Embeddings) -> Scores:
+        """Scores of every case, in order. Raises `EngineFailedError` (retryable)."""
+        started = time.perf_counter()
+        inputs = fusion_inputs(embeddings.tokens)
+        rows, knocked_out = _with_knock_outs(inputs)
+        try:
+            outputs = self._fusion(rows)
+        except RunnerError as error:
+            raise EngineFailedError(f"fusion failed on {len(embeddings.tokens)} cases: {error}") from error
+        N = len(embeddings.tokens)
+        logits_NK = np.ascontiguousarray(outputs["logits_NK"][:N], dtype=np.float32)
+        if not np.isfinite(logits_NK).all():
+            raise EngineFailedError(f"fusion gave logits that are not finite: {logits_NK.tolist()}")
+        return Scores(
+            logits_NK=logits_NK,
+            scores_NK=self._calibration.scores(logits_NK),
+            attribution_NKM=_attribution(outputs["logits_NK"], N, knocked_out),
+            embedding_ND=np.ascontiguousarray(outputs["embedding_ND"][:N], dtype=np.float32),
+            attention=tuple(_attention(outputs, n, tokens) for n, tokens in enumerate(embeddings.tokens)),
+            engine_ms=(time.perf_counter() - started) * 1000,
+        )
+
+
+def fusion_inputs(cases: Sequence[Mapping[Modality, Tokens]]) -> dict[str, Array]:
+    """Pad each modality's tokens to the longest of the batch; every token axis has at least one place."""
+    D = next(iter(cases[0].values())).values_TPD.shape[2]
+    inputs: dict[str, Array] = {}
+    for modality, (values_name, mask_name, seconds_name) in _INPUTS.items():
+        tokens = [case.get(modality) for case in cases]
+        longest = max([1, *(item.mask_TP.size for item in tokens if item is not None)])
+        values_NXD = np.zeros((len(cases), longest, D), np.float32)
+        mask_NX = np.zeros((len(cases), longest), np.bool_)
+        seconds_NX = np.zeros((len(cases), longest), np.float32)
+        for n, item in enumerate(tokens):
+            if item is None or not item.mask_TP.size:
+                continue
+            count, P = item.mask_TP.size, item.mask_TP.shape[1]
+            values_NXD[n, :count] = item.values_TPD.reshape(count, D)
+            mask_NX[n, :count] = item.mask_TP.reshape(count)
+            seconds_NX[n, :count] = np.repeat(item.spans_T2.mean(axis=1), P)
+        inputs[values_name], inputs[mask_name] = values_NXD, mask_NX
+        if seconds_name:
+            inputs[seconds_name] = seconds_NX
+    return inputs
+
+
+def _with_knock_outs(inputs: Mapping[str, Array]) -> tuple[dict[str, Array], list[tuple[int, Modality]]]:
+    """Append, for each case and each modality that it has, a copy of the case with that modality masked."""
+    knocked_out = [
+        (n, modality)
+        for modality, (_, mask_name, _) in _INPUTS.items()
+        for n in np.flatnonzero(inputs[mask_name].any(axis=1)).tolist()
+    ]
+    N = len(inputs["text_mask_NL"])
+    index = np.array([*range(N), *(n for n, _ in knocked_out)])
+    rows = {name: array[index] for name, array in inputs.items()}
+    for row, (_, modality) in enumerate(knocked_out, start=N):
+        rows[_INPUTS[modality][1]][row] = False
+    return rows, knocked_out
+
+
+def _attribution(logits: Array, N: int, knocked_out: Sequence[tuple[int, Modality]]) -> np.ndarray:
+    order = tuple(Modality)
+    attribution_NKM = np.zeros((N, len(TASKS), len(order)), np.float32)
+    for row, (n, modality) in enumerate(knocked_out, start=N):
+        attribution_NKM[n, :, order.index(modality)] = logits[n] - logits[row]
+    return np.nan_to_num(attribution_NKM)
+
+
+def _attention(outputs: Mapping[str, Array], n: int, tokens: Mapping[Modality, Tokens]) -> Attention:
+    """Sum the weights of each frame's or window's tokens, leaving the padding behind."""
+
+    def per_item(name: str, modality: Modality) -> np.ndarray:
+        item = tokens.get(modality)
+        T, P = item.mask_TP.shape if item is not None else (0, 0)
+        weights_KX = np.asarray(outputs[name][n], np.float32)[:, : T * P]
+        return weights_KX.reshape(len(TASKS), T, P).sum(axis=2)
+
+    return Attention(
+        vision_KT=per_item("vision_weight_NKV", Modality.VISION),
+        audio_KT=per_item("audio_weight_NKA", Modality.AUDIO),
+        text_K=per_item("text_weight_NKL", Modality.TEXT).sum(axis=1),
+    )

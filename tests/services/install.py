@@ -57,9 +57,7 @@ def run(
         return str(error)
     if done.returncode == 0:
         return None
-    return (
-        " | ".join((done.stdout + done.stderr).strip().splitlines()[-5:]) or f"exit status {done.returncode}"
-    )
+    return " | ".join((done.stdout + done.stderr).strip().splitlines()[-5:]) or f"exit status {done.returncode}"
 
 
 def _on_path(names: tuple[str, ...]) -> str | None:

@@ -76,9 +76,7 @@ class Broker(ABC):
         self.stop()
         self.start()
 
-    def create_topics(
-        self, *names: str, partitions: int = 3, config: Mapping[str, str] | None = None
-    ) -> None:
+    def create_topics(self, *names: str, partitions: int = 3, config: Mapping[str, str] | None = None) -> None:
         """Creates topics of one replica and returns when they can be used. Existing ones are an error."""
         topics = [NewTopic(name, partitions, 1, config=dict(config or {})) for name in names]
         admin = self.admin()  # a client that is let go of takes its requests along

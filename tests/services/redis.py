@@ -101,9 +101,7 @@ def given_url() -> str | None:
         try:
             flush(url)
         except RedisConnectionError as error:
-            raise ServiceMissingError(
-                f"EARSHOT_TEST_REDIS is set, but nobody answers there: {error}"
-            ) from error
+            raise ServiceMissingError(f"EARSHOT_TEST_REDIS is set, but nobody answers there: {error}") from error
     return url or None
 
 

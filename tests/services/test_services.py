@@ -56,9 +56,7 @@ def test_records_come_back_under_both_group_protocols(
 
 
 def test_topics_are_never_made_by_accident(kafka_broker: Broker, topic_names: Callable[[str], str]) -> None:
-    producer = Producer(
-        {"bootstrap.servers": kafka_broker.bootstrap, "topic.metadata.propagation.max.ms": 200}
-    )
+    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap, "topic.metadata.propagation.max.ms": 200})
     errors: list[object] = []
     producer.produce(topic_names("unmade"), value=b"", on_delivery=lambda error, _: errors.append(error))
     producer.flush(_PATIENCE_SECONDS)
@@ -142,9 +140,7 @@ def test_servers_end_with_a_test_run_that_is_killed(tmp_path: Path, server: str)
         f"{make}; import pathlib, sys, time; server = Server(pathlib.Path(sys.argv[1])); server.start(); "
         "print(server.pid, flush=True); time.sleep(600)"
     )
-    run = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / server)], stdout=subprocess.PIPE, text=True
-    )
+    run = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / server)], stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     child = psutil.Process(int(run.stdout.readline()))
     assert child.is_running()

@@ -1,0 +1,130 @@
+"""Messages that go another way than into a verdict: retries, dead letters, replays.
+
+Key and value are never touched, and neither is a header that others wrote. Earshot's own headers have a prefix:
+`retry.` and `source.` on the retry topic, `dlq.` on a dead letter, `origin.` on what was replayed. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from streamer.records import Headers, Message, Outgoing, Position, Source
+
+MAX_ERROR_BYTES = 2_048
+MAX_ATTEMPT = 1_000_000
+
+_TRANSIENT = ("retry.", "source.", "dlq.")
+
+
+def retry_message(message: Message, topic: str, reason: str, *, attempt: int, not_before_ms: int) -> Outgoing:
+    """The message on its way to the retry topic, to be tried as number `attempt` not before that Unix time."""
+    ours = {
+        "retry.attempt": str(attempt),
+        "retry.not_before_ms": str(not_before_ms),
+        "retry.reason": reason,
+        **_position_headers("source", source_of(message)),
+        "source.timestamp_ms": str(first_seen_ms_of(message)),
+    }
+    return Outgoing(topic, message.key, message.value, _without(message.headers, _TRANSIENT) + _encoded(ours))
+
+
+def dead_letter(message: Message, reason: str, error: str, *, attempt: int, topic: str, version: str) -> Outgoing:
+    """The message on its way to the dead-letter topic, with why it got there and where it stood when consumed."""
+    ours = {
+        "dlq.reason": reason,
+        "dlq.error": _capped(error),
+        **_position_headers("dlq", source_of(message)),
+        "dlq.attempt": str(attempt),
+        "dlq.first_seen_ms": str(first_seen_ms_of(message)),
+        "dlq.service_version": version,
+    }
+    return Outgoing(topic, message.key, message.value, _without(message.headers, _TRANSIENT) + _encoded(ours))
+
+
+def replay_message(letter: Message) -> Outgoing:
+    """A dead letter on its way back to where it came from: an event like any new one, at a new position.
+
+    `origin.*` keeps the very first position, over any number of replays.
+
+    Raises:
+        ValueError: the message is no dead letter of Earshot.
+    """
+    first = letter_position(letter)
+    if first is None:
+        raise ValueError(
+            f"{letter.position}: no dead letter (came headers {sorted({name for name, _ in letter.headers})}, "
+            "expected dlq.topic, dlq.partition and dlq.offset); name the topic that earshot writes dead letters to"
+        )
+    kept = _without(letter.headers, _TRANSIENT)
+    if letter.header("origin.topic") is None:
+        kept += _encoded(_position_headers("origin", first))
+    return Outgoing(first.topic, letter.key, letter.value, kept)
+
+
+def as_new(message: Message) -> Message:
+    """A message without the headers that only Earshot writes to its retry topic: for topics others write to."""
+    return replace(message, headers=_without(message.headers, _TRANSIENT))
+
+
+def source_of(message: Message) -> Source:
+    """Where the event stood when it was first consumed."""
+    here = _position(message, "source") or message.position
+    return Source(topic=here.topic, partition=here.partition, offset=here.offset)
+
+
+def letter_position(letter: Message) -> Position | None:
+    """Where the event of a dead letter stood when it was first consumed; None for what is no dead letter."""
+    topic, partition = letter.header("dlq.topic"), _number(letter, "dlq.partition")
+    offset = _number(letter, "dlq.offset")
+    return Position(topic, partition, offset) if topic and partition is not None and offset is not None else None
+
+
+def attempt_of(message: Message) -> int:
+    """The number of this try: 1 for an event that was never retried."""
+    return min(max(_number(message, "retry.attempt") or 1, 1), MAX_ATTEMPT)
+
+
+def not_before_ms_of(message: Message) -> int:
+    """Unix time in milliseconds before which the message is not to be tried; 0 for an event never retried."""
+    return _number(message, "retry.not_before_ms") or 0
+
+
+def first_seen_ms_of(message: Message) -> int:
+    """Timestamp in milliseconds of the record that was first consumed; deadlines count from it."""
+    first = _number(message, "source.timestamp_ms")
+    return message.timestamp_ms if first is None else first
+
+
+def _position_headers(prefix: str, position: Position | Source) -> dict[str, str]:
+    return {
+        f"{prefix}.topic": position.topic,
+        f"{prefix}.partition": str(position.partition),
+        f"{prefix}.offset": str(position.offset),
+    }
+
+
+def _position(message: Message, prefix: str) -> Position | None:
+    topic, partition = message.header(f"{prefix}.topic"), _number(message, f"{prefix}.partition")
+    offset = _number(message, f"{prefix}.offset")
+    return Position(topic, partition, offset) if topic and partition is not None and offset is not None else None
+
+
+def _without(headers: Headers, prefixes: tuple[str, ...]) -> Headers:
+    return tuple((name, value) for name, value in headers if not name.startswith(prefixes))
+
+
+def _encoded(headers: dict[str, str]) -> Headers:
+    return tuple((name, text.encode(errors="replace")) for name, text in headers.items())
+
+
+def _number(message: Message, name: str) -> int | None:
+    """A header that holds a whole number below 2^63; None for anything else."""
+    text = message.header(name)
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > 18:
+        return None
+    return int(text)
+
+
+def _capped(text: str) -> str:
+    data = text.encode(errors="replace")
+    return text if len(data) <= MAX_ERROR_BYTES else data[: MAX_ERROR_BYTES - 3].decode(errors="ignore") + "..."

@@ -1,0 +1,1 @@
+"""Verdicts for people: one self-contained HTML page, and tables for the terminal. Imports records alone."""

@@ -1,0 +1,146 @@
+"""Records to one self-contained HTML page: no script, no request, nothing that a stranger's title could set off."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from xml.etree.ElementTree import Element
+
+from streamer.records import TASKS, Modality, State, Task
+from streamer.report import words
+from streamer.report.card import card
+from streamer.report.shown import Shown, Summary
+from streamer.report.tag import document, tag, verbatim
+
+
+def page(shown: Sequence[Shown], summary: Summary) -> str:
+    """The page as text, to be written as UTF-8. Its security policy allows its own style and pictures only."""
+    style = files("streamer.report").joinpath("page.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
+    anchors = [f"video-{number}" for number in range(1, len(shown) + 1)]
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", "Earshot: verdicts"),
+        verbatim("style", style),
+    )
+    body = tag(
+        "body",
+        _patterns(),
+        _masthead(shown, summary),
+        tag(
+            "main",
+            _overview(shown, anchors),
+            tag(
+                "section",
+                tag("h2", "Video by video"),
+                _legend(truths=any(item.truth and item.truth.spans for item in shown)),
+                *(card(item, anchor) for item, anchor in zip(shown, anchors, strict=True)),
+            ),
+        ),
+    )
+    return document(tag("html", head, body, lang="en"))
+
+
+def _patterns() -> Element:
+    """The hatching that every drawing refers to."""
+    ground = tag("rect", width=6, height=6, class_="hatch-ground")
+    stroke = tag("line", x1=0, y1=0, x2=0, y2=6, class_="hatch-line")
+    turned = {"patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"}
+    pattern = tag("pattern", ground, stroke, id="hatch", width=6, height=6, **turned)
+    return tag("svg", tag("defs", pattern), class_="patterns", aria_hidden="true")
+
+
+def _masthead(shown: Sequence[Shown], summary: Summary) -> Element:
+    right, known = words.agreement(shown)
+    figures = [("videos", f"{len(shown)}"), ("verdicts", f"{sum(len(item.verdicts) for item in shown)}")]
+    if known:
+        figures.append(("as the truth says", f"{right} of {known}"))
+    figures.append(("wall time", words.seconds(summary.wall_seconds)))
+    return tag(
+        "header",
+        tag("h1", "Earshot"),
+        tag("p", "What these videos show, say and sound like, and what that means for them.", class_="lead"),
+        tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in figures), class_="figures"),
+        _audit(summary),
+        _reupload(summary),
+        tag("p", "Judged by bundle ", tag("code", summary.bundle), ".", class_="muted"),
+        class_="masthead",
+    )
+
+
+def _audit(summary: Summary) -> Element | None:
+    counted = summary.conservation
+    if counted is None:
+        return None
+    verdict = "nothing lost, nothing twice" if counted.holds else "the conservation law is BROKEN"
+    return tag(
+        "p",
+        tag("strong", f"Audit: {verdict}. "),
+        words.audited(counted),
+        class_="note" if counted.holds else "note broken",
+    )
+
+
+def _reupload(summary: Summary) -> Element | None:
+    if summary.reupload is None:
+        return None
+    return tag("p", tag("strong", "Re-upload. "), words.served(summary.reupload), class_="note")
+
+
+def _overview(shown: Sequence[Shown], anchors: Sequence[str]) -> Element:
+    header = tag("tr", *(tag("th", name, scope="col") for name in ("video", *TASKS, "time")))
+    rows = [_overview_row(item, anchor) for item, anchor in zip(shown, anchors, strict=True)]
+    return tag(
+        "section",
+        tag("h2", "At a glance"),
+        tag("table", tag("thead", header), tag("tbody", *rows), class_="overview"),
+    )
+
+
+def _overview_row(item: Shown, anchor: str) -> Element:
+    spent_ms = item.spent_ms
+    name = tag("th", tag("a", tag("bdi", item.file), href=f"#{anchor}"), scope="row", id=f"{anchor}-name")
+    if item.dead_letter is not None:
+        ending = tag("td", f"dead letter: {item.dead_letter.reason}", colspan=len(TASKS), class_="state")
+        return tag("tr", name, ending, tag("td"))
+    return tag(
+        "tr",
+        name,
+        *(tag("td", _outcome(item, task)) for task in TASKS),
+        tag("td", "" if spent_ms is None else words.milliseconds(spent_ms), class_="number"),
+    )
+
+
+def _outcome(item: Shown, task: Task) -> Element:
+    verdict = item.verdict(task)
+    if verdict is None:
+        return tag("span", "–", tag("span", "not asked", class_="unseen"), class_="muted")
+    sign = tag("span", f"{words.SIGNS[verdict.action]} ", aria_hidden="true")
+    action = tag("span", verdict.action.value, class_="action")
+    badge = tag("span", sign, action, class_=f"badge {verdict.action.value}", title=verdict.action.value)
+    state = None if verdict.state == State.DECIDED else tag("span", words.state(verdict), class_="state")
+    return tag("div", badge, state)
+
+
+def _legend(*, truths: bool) -> Element:
+    def entry(look: str, text: str) -> Element:
+        swatch = tag("svg", tag("rect", width=12, height=12, class_=look), width=12, height=12, aria_hidden="true")
+        return tag("li", swatch, f" {text}")
+
+    return tag(
+        "ul",
+        entry(Modality.VISION.value, "vision, above the line"),
+        entry(Modality.AUDIO.value, "audio, below the line"),
+        entry(Modality.TEXT.value, "text, beside the task's name"),
+        entry("true", "where it truly is") if truths else None,
+        entry("gap", "largest stretch without a look"),
+        entry("unheard", "not listened to"),
+        class_="legend",
+    )

@@ -1,0 +1,106 @@
+"""What a report is about: one `Shown` per video, and a `Summary` of the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from streamer.records import Clip, Event, Modality, Task, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class TrueSpan:
+    """Where something is really to be seen or heard."""
+
+    what: str
+    modality: Modality
+    start_seconds: float
+    end_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is known to be true of a video: in words, and task by task (True = the task's label applies).
+
+    spans: what each label rests on, where it has a place in time.
+    """
+
+    text: str
+    labels: Mapping[Task, bool]
+    spans: Mapping[Task, tuple[TrueSpan, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Why an event ended in the dead-letter topic: a stable code, and a sentence for people."""
+
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One video in a report.
+
+    verdicts: one per task asked for; empty for a dead letter.
+    clip: what was looked at and listened to; None when nothing was decoded for this verdict.
+    """
+
+    file: str
+    event: Event
+    verdicts: tuple[Verdict, ...] = ()
+    clip: Clip | None = None
+    truth: Truth | None = None
+    dead_letter: DeadLetter | None = None
+
+    def verdict(self, task: Task) -> Verdict | None:
+        """The verdict of a task; None when the task wasn't asked for or the event is a dead letter."""
+        return next((verdict for verdict in self.verdicts if verdict.task == task), None)
+
+    @property
+    def stages_ms(self) -> dict[str, float]:
+        """Milliseconds of each stage on the way to the verdicts, in order; empty for a dead letter."""
+        latency_ms = self.verdicts[0].latency_ms if self.verdicts else {}
+        return {stage: spent_ms for stage, spent_ms in latency_ms.items() if stage != "total"}
+
+    @property
+    def spent_ms(self) -> float | None:
+        """Milliseconds in all stages; None for a dead letter. Queues between stages are not part of it."""
+        return sum(self.stages_ms.values()) if self.verdicts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reupload:
+    """The same content sent a second time: milliseconds it took at first, and from the cache."""
+
+    file: str
+    cold_ms: float
+    cached_ms: float
+    cache_tier: str
+    same_scores: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conservation:
+    """What the audit counted in the topics; events end in verdicts or in one dead letter, and in nothing else."""
+
+    consumed: int
+    verdict_events: int
+    dead_letters: int
+    lost: int
+    duplicated: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was lost and nothing came out twice."""
+        return self.lost == 0 and self.duplicated == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The run as a whole. `wall_seconds` is from the first event submitted to the last one finished."""
+
+    bundle: str
+    wall_seconds: float
+    conservation: Conservation | None = None
+    reupload: Reupload | None = None

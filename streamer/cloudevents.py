@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NoReturn, TypeVar
+from typing import Annotated, Literal, NoReturn, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from streamer.errors import MalformedEventError
 from streamer.records import Headers, Message
@@ -20,6 +21,7 @@ MAX_VALUE_BYTES = 1_048_576
 MAX_ATTRIBUTE_LENGTH = 1_024
 
 T = TypeVar("T")
+Attribute = Annotated[str, Meta(min_length=1, max_length=MAX_ATTRIBUTE_LENGTH)]
 
 _STRUCTURED = "application/cloudevents"
 _FRAMING_BYTES = 5  # magic byte 0 and a schema id, as schema registries put before a value
@@ -39,6 +41,32 @@ class Envelope:
     traceparent: str | None
     data: bytes
     root: str
+
+
+class BinaryHeaders(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "specversion": "ce_specversion",
+        "event_id": "ce_id",
+        "source": "ce_source",
+        "event_type": "ce_type",
+        "subject": "ce_subject",
+        "time": "ce_time",
+        "content_type": "content-type",
+    },
+):
+    """Headers of a record in CloudEvents binary mode. All values are UTF-8 text."""
+
+    event_id: Annotated[Attribute, Meta(description="Names the event together with its source.")]
+    source: Annotated[Attribute, Meta(description="Who emitted it; a URI reference.")]
+    specversion: Literal["1.0"] = "1.0"
+    event_type: str | None = None
+    subject: Annotated[str | None, Meta(description="The video.")] = None
+    time: str | None = None
+    content_type: str = "application/json"
+    traceparent: Annotated[str | None, Meta(description="W3C trace context.")] = None
 
 
 class _Structured(msgspec.Struct):
@@ -65,27 +93,9 @@ def open_envelope(message: Message) -> Envelope:
     return _open_binary(value, content_type, message.headers)
 
 
-def binary_headers(
-    *,
-    event_id: str,
-    source: str,
-    event_type: str,
-    subject: str,
-    time: str | None,
-    traceparent: str | None,
-) -> Headers:
-    """The headers of a binary-mode record whose value is JSON."""
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": event_id,
-        "ce_source": source,
-        "ce_type": event_type,
-        "ce_subject": subject,
-        "ce_time": time,
-        "content-type": "application/json",
-        "traceparent": traceparent,
-    }
-    return tuple((name, text.encode()) for name, text in attributes.items() if text is not None)
+def encode_headers(headers: BinaryHeaders) -> Headers:
+    """As Kafka carries them; None is left out."""
+    return tuple((name, text.encode()) for name, text in msgspec.to_builtins(headers).items() if text is not None)
 
 
 def decode_json(decoder: msgspec.json.Decoder[T], text: bytes, root: str) -> T:

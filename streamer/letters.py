@@ -7,6 +7,10 @@ Key and value are never touched, and neither is a header that others wrote. Ears
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from streamer.records import Headers, Message, Outgoing, Position, Source
 
@@ -15,30 +19,70 @@ MAX_ATTEMPT = 1_000_000
 
 _TRANSIENT = ("retry.", "source.", "dlq.")
 
+Digits = Annotated[str, Meta(pattern=r"^[0-9]{1,18}(?![\s\S])")]
+
+
+class RetryHeaders(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "attempt": "retry.attempt",
+        "not_before_ms": "retry.not_before_ms",
+        "reason": "retry.reason",
+        "topic": "source.topic",
+        "partition": "source.partition",
+        "offset": "source.offset",
+        "timestamp_ms": "source.timestamp_ms",
+    },
+):
+    """What Earshot adds to the headers of an event that waits for another try. All values are UTF-8 text."""
+
+    attempt: Annotated[Digits, Meta(description="Number of the coming try; the first one was 1.")]
+    not_before_ms: Annotated[Digits, Meta(description="Unix time in ms before which it is not to be tried.")]
+    reason: Annotated[str, Meta(description="Code of what went wrong last.")]
+    topic: Annotated[str, Meta(description="Where the event stood when it was first consumed.")]
+    partition: Digits
+    offset: Digits
+    timestamp_ms: Annotated[Digits, Meta(description="Timestamp of the record that was first consumed.")]
+
+
+class DeadLetterHeaders(msgspec.Struct, frozen=True, kw_only=True, rename=lambda name: f"dlq.{name}"):
+    """What Earshot adds to the headers of an event that can never be judged. All values are UTF-8 text."""
+
+    reason: Annotated[str, Meta(description="Stable code of why.")]
+    error: Annotated[str, Meta(description="Where and why, for people; at most 2,048 bytes.")]
+    topic: Annotated[str, Meta(description="Where the event stood when it was first consumed.")]
+    partition: Digits
+    offset: Digits
+    attempt: Annotated[Digits, Meta(description="How many times it was tried.")]
+    first_seen_ms: Annotated[Digits, Meta(description="Timestamp of the record that was first consumed.")]
+    service_version: Annotated[str, Meta(description="Version of Earshot that gave up.")]
+
 
 def retry_message(message: Message, topic: str, reason: str, *, attempt: int, not_before_ms: int) -> Outgoing:
     """The message on its way to the retry topic, to be tried as number `attempt` not before that Unix time."""
-    ours = {
-        "retry.attempt": str(attempt),
-        "retry.not_before_ms": str(not_before_ms),
-        "retry.reason": reason,
-        **_position_headers("source", source_of(message)),
-        "source.timestamp_ms": str(first_seen_ms_of(message)),
-    }
-    return Outgoing(topic, message.key, message.value, _without(message.headers, _TRANSIENT) + _encoded(ours))
+    ours = RetryHeaders(
+        attempt=str(attempt),
+        not_before_ms=str(not_before_ms),
+        reason=reason,
+        timestamp_ms=str(first_seen_ms_of(message)),
+        **_position_texts(source_of(message)),
+    )
+    return _with(message, topic, ours)
 
 
 def dead_letter(message: Message, reason: str, error: str, *, attempt: int, topic: str, version: str) -> Outgoing:
     """The message on its way to the dead-letter topic, with why it got there and where it stood when consumed."""
-    ours = {
-        "dlq.reason": reason,
-        "dlq.error": _capped(error),
-        **_position_headers("dlq", source_of(message)),
-        "dlq.attempt": str(attempt),
-        "dlq.first_seen_ms": str(first_seen_ms_of(message)),
-        "dlq.service_version": version,
-    }
-    return Outgoing(topic, message.key, message.value, _without(message.headers, _TRANSIENT) + _encoded(ours))
+    ours = DeadLetterHeaders(
+        reason=reason,
+        error=_capped(error),
+        attempt=str(attempt),
+        first_seen_ms=str(first_seen_ms_of(message)),
+        service_version=version,
+        **_position_texts(source_of(message)),
+    )
+    return _with(message, topic, ours)
 
 
 def replay_message(letter: Message) -> Outgoing:
@@ -57,7 +101,8 @@ def replay_message(letter: Message) -> Outgoing:
         )
     kept = _without(letter.headers, _TRANSIENT)
     if letter.header("origin.topic") is None:
-        kept += _encoded(_position_headers("origin", first))
+        origin = _position_texts(first)
+        kept += _encoded({f"origin.{name}": text for name, text in origin.items()})
     return Outgoing(first.topic, letter.key, letter.value, kept)
 
 
@@ -95,12 +140,13 @@ def first_seen_ms_of(message: Message) -> int:
     return message.timestamp_ms if first is None else first
 
 
-def _position_headers(prefix: str, position: Position | Source) -> dict[str, str]:
-    return {
-        f"{prefix}.topic": position.topic,
-        f"{prefix}.partition": str(position.partition),
-        f"{prefix}.offset": str(position.offset),
-    }
+def _with(message: Message, topic: str, ours: RetryHeaders | DeadLetterHeaders) -> Outgoing:
+    headers = _without(message.headers, _TRANSIENT) + _encoded(msgspec.to_builtins(ours))
+    return Outgoing(topic, message.key, message.value, headers)
+
+
+def _position_texts(position: Position | Source) -> dict[str, str]:
+    return {"topic": position.topic, "partition": str(position.partition), "offset": str(position.offset)}
 
 
 def _position(message: Message, prefix: str) -> Position | None:

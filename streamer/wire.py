@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streamer.cloudevents import binary_headers, decode_json, malformed, open_envelope
+from streamer.cloudevents import BinaryHeaders, decode_json, encode_headers, malformed, open_envelope
 from streamer.errors import MalformedEventError
 from streamer.letters import (
     as_new,
@@ -118,7 +118,7 @@ def parse_event(message: Message) -> Event | Rejected:
 def event_message(event: Event, topic: str) -> Outgoing:
     """A binary-mode record that `parse_event` reads back as the same event."""
     fields = {name: getattr(event, name) for name in EventData.__struct_fields__}
-    headers = binary_headers(
+    headers = BinaryHeaders(
         event_id=event.event_id,
         source=event.source,
         event_type=EVENT_TYPE,
@@ -126,12 +126,12 @@ def event_message(event: Event, topic: str) -> Outgoing:
         time=event.uploaded_at,
         traceparent=event.traceparent,
     )
-    return Outgoing(topic, event.video_id.encode(), msgspec.json.encode(EventData(**fields)), headers)
+    return Outgoing(topic, event.video_id.encode(), msgspec.json.encode(EventData(**fields)), encode_headers(headers))
 
 
 def verdict_message(verdict: Verdict, topic: str) -> Outgoing:
     """A binary-mode record keyed by the video; its CloudEvents id is the verdict's id, so duplicates can be told."""
-    headers = binary_headers(
+    headers = BinaryHeaders(
         event_id=verdict.verdict_id,
         source=VERDICT_SOURCE,
         event_type=verdict_type(verdict.task),
@@ -139,7 +139,7 @@ def verdict_message(verdict: Verdict, topic: str) -> Outgoing:
         time=verdict.decided_at,
         traceparent=verdict.traceparent,
     )
-    return Outgoing(topic, verdict.video_id.encode(), msgspec.json.encode(verdict), headers)
+    return Outgoing(topic, verdict.video_id.encode(), msgspec.json.encode(verdict), encode_headers(headers))
 
 
 def parse_verdict(message: Message) -> Verdict | None:

@@ -52,7 +52,7 @@ class TaskPolicy(Options):
         given = [value for value in (self.review, self.restrict, self.block) if value is not None]
         if given != sorted(given, reverse=self.flag == "below"):
             raise ValueError(
-                f"thresholds review={self.review}, restrict={self.restrict}, block={self.block} with flag={self.flag!r}: "
+                f"thresholds review={self.review}, restrict={self.restrict}, block={self.block}, flag={self.flag!r}: "
                 "a more severe action must need a more extreme score"
             )
         return self

@@ -106,7 +106,7 @@ class Embedder:
         D = self._bundle.embedding_size
         clips = [_clip_of(case) for case in cases]
         if modality is Modality.VISION:
-            series = [clip.frames_TCHW for clip in clips]
+            series: list[Array | None] = [clip.frames_TCHW for clip in clips]
             spans = [_instants(clip.frame_seconds_T) for clip in clips]
             runner, name = self._engines.vision, "frames_FCHW"
         else:
@@ -122,7 +122,11 @@ class Embedder:
         mask_NL = np.zeros((len(cases), longest), np.bool_)
         for n, case in enumerate(cases):
             L = len(case.recall.text.ids_L)
-            ids_NL[n, :L], segments_NL[n, :L], mask_NL[n, :L] = case.recall.text.ids_L, case.recall.text.segments_L, True
+            ids_NL[n, :L], segments_NL[n, :L], mask_NL[n, :L] = (
+                case.recall.text.ids_L,
+                case.recall.text.segments_L,
+                True,
+            )
         outputs = self._engines.text({"ids_NL": ids_NL, "segments_NL": segments_NL, "mask_NL": mask_NL})
         tokens_NLD = np.asarray(outputs["tokens_NLD"]).astype(np.float16)
         lengths = mask_NL.sum(axis=1)
@@ -162,7 +166,9 @@ def _encode_series(
 ) -> list[Tokens]:
     """Encode frames or windows of many videos back to back, and hand each video its own again."""
     present = [array for array in series if array is not None]
-    tokens_FPD = np.asarray(run(np.concatenate(present))).astype(np.float16) if present else np.zeros((0, 1, D), np.float16)
+    tokens_FPD = (
+        np.asarray(run(np.concatenate(present))).astype(np.float16) if present else np.zeros((0, 1, D), np.float16)
+    )
     P = tokens_FPD.shape[1]
     result, start = [], 0
     for array, spans_T2 in zip(series, spans, strict=True):

@@ -98,10 +98,10 @@ class SandboxFailedError(RetryableError):
     reason = "sandbox_failed"
 
 
-class RetriesExhaustedError(PoisonError):
-    """Raised when a retryable error has come back once too often."""
+class InternalError(RetryableError):
+    """Raised when Earshot itself is at fault: tried again, and a dead letter when it stays."""
 
-    reason = "retries_exhausted"
+    reason = "internal_error"
 
 
 class SettingsError(FatalError):

@@ -360,7 +360,7 @@ class Scores:
 
     def __post_init__(self) -> None:
         N, K = _shape("logits_NK", self.logits_NK, np.float32, 2)
-        if self.scores_NK.shape != (N, K) or K != len(TASKS) or len(self.attention) != N:
+        if self.scores_NK.shape != (N, K) or len(TASKS) != K or len(self.attention) != N:
             raise ValueError(
                 f"Scores: logits {(N, K)}, scores {self.scores_NK.shape}, attention of {len(self.attention)}; "
                 f"expected N rows of {len(TASKS)} tasks"

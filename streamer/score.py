@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engines.bundle import Calibration
+from engines.calibration import Calibration
 from engines.runner import Runner, RunnerError
 from engines.spec import Array
 from streamer.errors import EngineFailedError
-from streamer.records import TASKS, Attention, Embeddings, Modality, Scores, Tokens
+from streamer.records import TASKS, Attention, Embeddings, Float32, Modality, Scores, Tokens
 
 #: How each modality's tensors are called in the fusion graph, and the letter of its token axis.
 _INPUTS = {
@@ -93,7 +93,7 @@ def _with_knock_outs(inputs: Mapping[str, Array]) -> tuple[dict[str, Array], lis
     return rows, knocked_out
 
 
-def _attribution(logits: Array, N: int, knocked_out: Sequence[tuple[int, Modality]]) -> np.ndarray:
+def _attribution(logits: Array, N: int, knocked_out: Sequence[tuple[int, Modality]]) -> Float32:
     order = tuple(Modality)
     attribution_NKM = np.zeros((N, len(TASKS), len(order)), np.float32)
     for row, (n, modality) in enumerate(knocked_out, start=N):
@@ -104,11 +104,11 @@ def _attribution(logits: Array, N: int, knocked_out: Sequence[tuple[int, Modalit
 def _attention(outputs: Mapping[str, Array], n: int, tokens: Mapping[Modality, Tokens]) -> Attention:
     """Sum the weights of each frame's or window's tokens, leaving the padding behind."""
 
-    def per_item(name: str, modality: Modality) -> np.ndarray:
+    def per_item(name: str, modality: Modality) -> Float32:
         item = tokens.get(modality)
         T, P = item.mask_TP.shape if item is not None else (0, 0)
         weights_KX = np.asarray(outputs[name][n], np.float32)[:, : T * P]
-        return weights_KX.reshape(len(TASKS), T, P).sum(axis=2)
+        return np.asarray(weights_KX.reshape(len(TASKS), T, P).sum(axis=2), np.float32)
 
     return Attention(
         vision_KT=per_item("vision_weight_NKV", Modality.VISION),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr, model_validator
@@ -47,7 +48,7 @@ class KafkaOptions(Options):
 
     `client` is handed to librdkafka as it is (`security.protocol`, `ssl.ca.location`, ...); the password stands apart
     so that it is never shown. `instance` makes the transactional id stable; without it the first free slot of
-    this host is taken (see `instance.py`).
+    this host is taken, in `instance_dir` (see `instance.py`).
     """
 
     bootstrap_servers: str = "localhost:9092"
@@ -56,6 +57,7 @@ class KafkaOptions(Options):
     protocol: Protocol = Protocol.CLASSIC
     topics: TopicOptions = TopicOptions()
     instance: str | None = Field(default=None, min_length=1, max_length=100)
+    instance_dir: Path | None = None
     commit_interval_seconds: float = Field(default=0.1, gt=0, le=10)
     transaction_timeout_seconds: float = Field(default=30.0, ge=2, le=900)
     publish_timeout_seconds: float = Field(default=20.0, ge=1, le=300)
@@ -63,7 +65,7 @@ class KafkaOptions(Options):
     session_timeout_seconds: float = Field(default=10.0, ge=0.5, le=300)
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
-    client: dict[str, str | int | float | bool] = {}
+    client: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
     def verdict_topic(self, task: Task) -> str:
         """The topic of one task's verdicts."""

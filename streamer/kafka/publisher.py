@@ -31,6 +31,10 @@ class Publisher(Protocol):
         """Connect. Raises `BrokerError` (fatal)."""
         ...
 
+    def recover(self) -> None:
+        """Have the broker decide what was left unknown. Raises `PublishFailedError` or `BrokerError`."""
+        ...
+
     def publish(self, prefix: Prefix) -> None:
         """See `Stream.publish`."""
         ...
@@ -57,12 +61,24 @@ class TransactionalPublisher:
         """Connect, and have the broker finish or abort what a predecessor of the same id left open."""
         self._producer = self._connected()
 
+    def recover(self) -> None:
+        """A new producer where the last one was given up: its start finishes or aborts what that one left open."""
+        if self._producer is not None:
+            return
+        self._rebuilds += 1
+        if self._rebuilds > _MOST_REBUILDS:
+            raise BrokerError(
+                f"the producer {self._transactional_id!r} was lost {_MOST_REBUILDS} times in a row: is a second "
+                "process running with the same kafka.instance, or are the brokers unreachable?"
+            )
+        self._producer = self._connected()
+
     def publish(self, prefix: Prefix) -> None:
-        """One transaction. The time it may take is bounded; what is unknown at the bound is settled by a rebuild."""
+        """One transaction. The time it may take is bounded; what is unknown at the bound is settled by `recover`."""
         deadline = time.monotonic() + self._options.publish_timeout_seconds
-        if self._producer is None:
-            self._producer = self._rebuilt()
+        self.recover()
         producer = self._producer
+        assert producer is not None
         try:
             producer.begin_transaction()
             _send(producer, prefix.outputs, deadline)
@@ -71,29 +87,20 @@ class TransactionalPublisher:
             _until(deadline, lambda seconds: producer.send_offsets_to_transaction(offsets, group, seconds))
             _until(deadline, producer.commit_transaction)
         except (KafkaException, SystemError) as error:
-            self._recover(error)
+            self._give_up(error)
             raise PublishFailedError(f"transaction of {prefix.records} records: {explain(error)}") from error
         self._rebuilds = 0
 
-    def _recover(self, error: Exception) -> None:
-        """Abort where that is possible and certain; give the producer up where it is not."""
-        producer = self._producer
+    def _give_up(self, error: Exception) -> None:
+        """Abort where that is possible and certain; drop the producer where it is not."""
+        producer, self._producer = self._producer, None
         if producer is None or is_fatal(error) or is_retriable(error):
-            self._producer = None  # retriable here means that time ran out: nobody knows how it ended
-            return
+            return  # retriable here means that time ran out: nobody knows how the transaction ended
         try:
             producer.abort_transaction(self._options.publish_timeout_seconds)
         except (KafkaException, SystemError):
-            self._producer = None
-
-    def _rebuilt(self) -> Producer:
-        self._rebuilds += 1
-        if self._rebuilds > _MOST_REBUILDS:
-            raise BrokerError(
-                f"the producer {self._transactional_id!r} was lost {_MOST_REBUILDS} times in a row: is a second process "
-                "running with the same kafka.instance, or are the brokers unreachable?"
-            )
-        return self._connected()
+            return
+        self._producer = producer
 
     def _connected(self) -> Producer:
         producer = Producer(self._options.producer(self._transactional_id))
@@ -117,6 +124,9 @@ class AcknowledgedPublisher:
 
     def open(self) -> None:
         """Nothing to do: the producer connects when it first sends."""
+
+    def recover(self) -> None:
+        """Nothing to do: what was not acknowledged is sent again."""
 
     def publish(self, prefix: Prefix) -> None:
         """Send, wait for every acknowledgement, commit."""

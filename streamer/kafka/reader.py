@@ -40,12 +40,13 @@ def follow_topics(options: KafkaOptions, topics: Collection[str], *, from_beginn
         _assign(consumer, topics, OFFSET_BEGINNING if from_beginning else OFFSET_END)
         while True:
             record = consumer.poll(1.0)
+            error = record.error() if record is not None else None
             if record is None:
                 yield None
-            elif record.error() is None:
+            elif error is None:
                 yield message_from_kafka(record)
-            elif record.error().fatal():
-                raise BrokerError(f"cannot read {', '.join(topics)}: {record.error().str()}")
+            elif error.fatal():
+                raise BrokerError(f"cannot read {', '.join(topics)}: {error.str()}")
 
 
 def committed_offsets(options: KafkaOptions, topic: str) -> Mapping[Partition, int]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from streamer.errors import BrokerError, PublishFailedError
-from streamer.kafka.errors import explain, is_fatal
+from streamer.kafka.errors import explain
 from streamer.kafka.instance import claimed_instance
 from streamer.kafka.options import KafkaOptions
 from streamer.kafka.publisher import Publisher, publisher_from_options
@@ -26,11 +25,23 @@ log = structlog.get_logger()
 _COMMITTED_TIMEOUT_SECONDS = 10.0
 
 
-def message_from_kafka(message: KafkaMessage) -> Message:
+def message_from_kafka(record: KafkaMessage) -> Message:
     """The client's record as ours, untouched."""
-    headers = tuple((key, value) for key, value in message.headers() or () if value is not None)
-    position = Position(message.topic(), message.partition(), message.offset())
-    return Message(position, message.key(), message.value(), headers, message.timestamp()[1])
+    topic, partition, offset = record.topic(), record.partition(), record.offset()
+    assert topic is not None and partition is not None and offset is not None, "only errors come without a position"
+    headers = tuple((name, _bytes(value)) for name, value in record.headers() or () if value is not None)
+    position = Position(topic, partition, offset)
+    return Message(
+        position, _optional_bytes(record.key()), _optional_bytes(record.value()), headers, record.timestamp()[1]
+    )
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _optional_bytes(value: str | bytes | None) -> bytes | None:
+    return None if value is None else _bytes(value)
 
 
 class KafkaStream:
@@ -39,9 +50,8 @@ class KafkaStream:
     `on_lag` is told the lag of each partition every few seconds, from the client's own statistics.
     """
 
-    def __init__(self, options: KafkaOptions, directory: Path, on_lag: Callable[[Mapping[Partition, int]], None]) -> None:
+    def __init__(self, options: KafkaOptions, on_lag: Callable[[Mapping[Partition, int]], None]) -> None:
         self._options = options
-        self._directory = directory
         self._on_lag = on_lag
         self._stack = ExitStack()
         self._paused_topics: frozenset[str] = frozenset()
@@ -52,9 +62,7 @@ class KafkaStream:
     def open(self, ownership: Ownership) -> None:
         """See `Stream.open`."""
         require_topics(self._options)
-        instance = self._stack.enter_context(
-            claimed_instance(self._options.instance, self._options.group, self._directory)
-        )
+        instance = self._stack.enter_context(claimed_instance(self._options))
         self._ownership = ownership
         config = self._options.consumer() | {
             "client.id": f"{self._options.group}.{instance}",
@@ -99,7 +107,11 @@ class KafkaStream:
         self._publisher.publish(prefix)
 
     def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-        """See `Stream.committed`. A partition without a commit is left out."""
+        """See `Stream.committed`. A partition without a commit is left out.
+
+        First the publisher recovers: offsets inside an undecided transaction would not show.
+        """
+        self._publisher.recover()
         wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
         try:
             found = self._consumer.committed(wanted, timeout=_COMMITTED_TIMEOUT_SECONDS)

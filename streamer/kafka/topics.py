@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from streamer.errors import BrokerError, SettingsError
 from streamer.kafka.errors import explain

@@ -1,0 +1,149 @@
+"""Settings -> running parts. The only file that knows which class stands behind each protocol.
+
+The sandbox is started before anything that owns threads or a Kafka client, because it forks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import streamer
+from engines.bundle import Bundle, BundleError
+from engines.engine_set import open_engines
+from engines.ort import OrtOptions
+from streamer.admin import Health, admin_server
+from streamer.cache import open_cache
+from streamer.commit import Committer
+from streamer.decide import Judgement
+from streamer.embed import Embedder
+from streamer.errors import SettingsError
+from streamer.fetch import Fetcher
+from streamer.flow import Flow
+from streamer.kafka.options import KafkaOptions
+from streamer.kafka.stream import KafkaStream
+from streamer.metrics import Metrics
+from streamer.outbox import Outbox
+from streamer.pipeline import Pipeline
+from streamer.records import TASKS, Lineage
+from streamer.sample import ClipShape
+from streamer.sandbox import Sandbox
+from streamer.score import Scorer
+from streamer.settings import Settings
+from streamer.settle import Settlement
+from streamer.stream import Stream
+from streamer.worker import Clocks, Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A pipeline that is ready, and what it was built from."""
+
+    pipeline: Pipeline
+    bundle: Bundle
+    sandbox: Sandbox
+    lineage: Lineage
+
+
+def load_bundle(name: str) -> Bundle:
+    """The bundle of that name or folder. Raises `SettingsError` (fatal) naming both sides of a mismatch."""
+    try:
+        return Bundle.load(name)
+    except BundleError as error:
+        raise SettingsError(str(error)) from error
+
+
+def clip_shape(bundle: Bundle) -> ClipShape:
+    """How large a clip the bundle wants."""
+    sizes = bundle.preprocessing
+    return ClipShape(
+        frame_pixels=sizes.frame_pixels,
+        sample_rate_hz=sizes.sample_rate_hz,
+        window_samples=sizes.window_samples,
+        max_frames=sizes.max_frames,
+        max_windows=sizes.max_windows,
+    )
+
+
+def event_bytes(bundle: Bundle) -> int:
+    """The most memory that one event may hold: its clip, and as much again for tokens and copies on the way."""
+    sizes = bundle.preprocessing
+    return 2 * (sizes.max_frames * 3 * sizes.frame_pixels**2 + sizes.max_windows * sizes.window_samples * 4)
+
+
+@contextmanager
+def open_parts(settings: Settings) -> Iterator[Parts]:
+    """Everything between an event and its verdicts, started and warmed. Raises `SettingsError` (fatal)."""
+    bundle = load_bundle(settings.engine.bundle)
+    secret = settings.secret.get_secret_value().encode()
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(Sandbox(settings.sandbox, settings.decode, clip_shape(bundle)))
+        engines = stack.enter_context(open_engines(bundle, OrtOptions(threads=settings.engine.threads)))
+        lineage = Lineage(
+            content_sha256=None,
+            bundle_id=bundle.id,
+            engine=engines.engine,
+            preprocessing_id=bundle.preprocessing.id,
+            calibration_id=bundle.calibration.id,
+            policy_version=settings.policy.version,
+            cache_tier="none",
+            ffmpeg_version="8",
+            earshot_version=streamer.__version__,
+        )
+        thresholds = {task: bundle.thresholds[task] for task in TASKS}
+        plan_id = f"{sandbox.plan_id}.{derived(secret, b'plan').hex()[:8]}"
+        pipeline = Pipeline(
+            fetcher=stack.enter_context(Fetcher(settings.fetch)),
+            sandbox=sandbox,
+            embedder=Embedder(
+                bundle, engines, open_cache(settings.cache), plan_id=plan_id, secret=derived(secret, b"cache")
+            ),
+            scorer=Scorer(engines.fusion, bundle.calibration),
+            judgement=Judgement(settings.policy, thresholds, lineage),
+            secret=derived(secret, b"sampling"),
+        )
+        yield Parts(pipeline, bundle, sandbox, lineage)
+
+
+def derived(secret: bytes, purpose: bytes) -> bytes:
+    """A key of its own for each purpose, so that one leaking says nothing of the others."""
+    return hmac.digest(secret, b"earshot " + purpose, hashlib.sha256)
+
+
+@contextmanager
+def open_worker(settings: Settings, parts: Parts, stream: Stream | None = None) -> Iterator[Worker]:
+    """The worker of production, with its admin port. `stream`: something else than Kafka, for tests."""
+    kafka = settings.kafka
+    metrics = Metrics()
+    clocks = Clocks(time.monotonic, lambda: time.time_ns() // 1_000_000)
+    version = {"earshot": streamer.__version__, "bundle": parts.bundle.id, "engine": parts.lineage.engine}
+    metrics.engine.info(version)
+    health = Health(clocks.monotonic, version)
+    if stream is None:
+        stream = KafkaStream(kafka, metrics.on_lag)
+    worker = Worker(
+        stream=stream,
+        flow=Flow(parts.pipeline, settings.flow, settings.batch, metrics, clocks.monotonic),
+        settlement=Settlement(outbox(kafka), parts.pipeline, settings.retry, metrics, clocks.unix_ms),
+        committer=Committer(
+            stream, interval_seconds=kafka.commit_interval_seconds, metrics=metrics, clock=clocks.monotonic
+        ),
+        options=settings.worker,
+        event_bytes=event_bytes(parts.bundle),
+        event_topic=kafka.topics.uploaded,
+        retry_topic=kafka.retry_topic,
+        metrics=metrics,
+        health=health,
+        clocks=clocks,
+    )
+    with admin_server(settings.admin, health, metrics):
+        yield worker
+
+
+def outbox(kafka: KafkaOptions) -> Outbox:
+    """Where the records of a group go."""
+    return Outbox(kafka.verdict_topic, kafka.retry_topic, kafka.dead_letter_topic)

@@ -1,0 +1,46 @@
+"""`earshot`: one command for the stream and for the models. Importing it loads no engine, no codec and no client."""
+
+from __future__ import annotations
+
+import typer
+
+from engines.cli import bundle as bundle_commands
+from streamer.cli import config as config_commands
+from streamer.cli import dlq as dlq_commands
+from streamer.cli import topics as topics_commands
+from streamer.cli.audit import audit
+from streamer.cli.bench import bench
+from streamer.cli.decode import decode
+from streamer.cli.demo import demo
+from streamer.cli.judge import judge
+from streamer.cli.run import run
+from streamer.cli.submit import submit
+from streamer.cli.verdicts import verdicts
+
+app = typer.Typer(
+    name="earshot",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Judge uploaded videos by what they show, say and sound like. Start with: earshot demo",
+)
+
+FIRST, STREAM, MODELS = "First steps", "The stream", "Models"
+
+app.command(rich_help_panel=FIRST)(demo)
+app.command(rich_help_panel=FIRST)(judge)
+app.command(rich_help_panel=FIRST)(decode)
+app.command(rich_help_panel=STREAM)(run)
+app.command(rich_help_panel=STREAM)(submit)
+app.command(rich_help_panel=STREAM)(verdicts)
+app.command(rich_help_panel=STREAM)(audit)
+app.add_typer(dlq_commands.app, name="dlq", rich_help_panel=STREAM)
+app.add_typer(topics_commands.app, name="topics", rich_help_panel=STREAM)
+app.add_typer(config_commands.app, name="config", rich_help_panel=STREAM)
+app.command(rich_help_panel=STREAM)(bench)
+app.add_typer(bundle_commands.app, name="bundle", rich_help_panel=MODELS)
+
+
+def main() -> None:
+    """The entry point of the `earshot` script."""
+    app()

@@ -1,0 +1,60 @@
+"""What the commands share: options, settings, output and the way an error ends a command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from streamer.settings import Settings
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="YAML file; EARSHOT_<SECTION>__<KEY> in the environment wins over it."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="For scripts: JSON on stdout, nothing else.")]
+BundleOption = Annotated[str | None, typer.Option("--bundle", help="Name of a shipped bundle, or a folder.")]
+
+
+def settings_from(config: Path | None, **overrides: Any) -> Settings:
+    """Settings with the options that were given on the command line; `__` in a name stands for a dot."""
+    from streamer.logs import configure_logs
+    from streamer.settings import load_settings
+
+    given = {name.replace("__", "."): value for name, value in overrides.items() if value is not None}
+    settings = load_settings(config, given)
+    configure_logs(settings.log.level, settings.log.format)
+    return settings
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on a line of its own."""
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def usage_error(message: str) -> typer.Exit:
+    """Say on stderr how the command was used wrongly; raise what this returns."""
+    typer.echo(f"earshot: {message}", err=True)
+    return typer.Exit(2)
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """Turn Earshot's errors into a line on stderr: 2 when it was used wrongly, 1 when it ran and failed."""
+    from streamer.errors import EarshotError, SettingsError
+
+    try:
+        yield
+    except SettingsError as error:
+        raise usage_error(str(error)) from error
+    except EarshotError as error:
+        typer.echo(f"earshot: {error}", err=True)
+        raise typer.Exit(1) from error

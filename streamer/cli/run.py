@@ -1,0 +1,39 @@
+"""`earshot run`: one worker of the group, until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from streamer.cli.common import BundleOption, ConfigOption, errors_told, settings_from
+
+
+def run(
+    config: ConfigOption = None,
+    bundle: BundleOption = None,
+    admin_port: Annotated[int | None, typer.Option(help="Port of /healthz, /readyz, /metrics; 0: any.")] = None,
+) -> None:
+    """Consume events and publish verdicts: one worker of the group; start more for more load.
+
+    SIGTERM or Ctrl-C: finish what is in flight within worker.drain_seconds, commit, leave the group. A second one:
+    leave at once; what was not finished comes again to another worker, and nothing is lost.
+    """
+    import signal
+    import threading
+
+    import structlog
+
+    from streamer.assemble import open_parts, open_worker
+
+    with errors_told():
+        settings = settings_from(config, engine__bundle=bundle, admin__port=admin_port)
+        if "secret" not in settings.model_fields_set:
+            structlog.get_logger().warning(
+                "secret_not_set", why="uploaders can work out which frames are looked at", mend="set EARSHOT_SECRET"
+            )
+        with open_parts(settings) as parts, open_worker(settings, parts) as worker:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+                signal.signal(signal.SIGINT, lambda *_: worker.stop())
+            worker.run()

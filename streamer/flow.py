@@ -1,0 +1,182 @@
+"""The threads between admission and outcome: fetch -> perceive -> judge, each with the threads that it needs.
+
+fetch threads wait for the network, decode threads for a child process, and one thread owns the engines. Whatever
+happens to an event, exactly one `Outcome` comes out for it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import structlog
+from pydantic import Field
+
+from streamer.batch import Batcher, BatchOptions
+from streamer.errors import EarshotError, EngineFailedError, InternalError, UndecodableError
+from streamer.metrics import Metrics
+from streamer.options import Options
+from streamer.pipeline import Pipeline
+from streamer.records import Batch, Case, Content, Event, Message, Source, State, Verdict
+from streamer.threads import Pool
+
+log = structlog.get_logger()
+
+#: How long the engine thread sleeps when there is nothing to wait for.
+_IDLE_SECONDS = 1.0
+
+
+class FlowOptions(Options):
+    """Threads of each stage. Decoding is what costs: by default one thread, and so one child, for each core."""
+
+    fetch_threads: int = Field(default=8, ge=1, le=512)
+    decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=512)
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """An admitted event. `settled` is set once by the worker: a later outcome is of no use any more."""
+
+    message: Message
+    event: Event
+    source: Source
+    received_seconds: float
+    deadline_seconds: float
+    settled: bool = False
+    latency_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a ticket: verdicts, or the error that ended it."""
+
+    ticket: Ticket
+    result: tuple[Verdict, ...] | EarshotError
+
+
+class Flow:
+    """Takes tickets in and puts outcomes on a queue. `submit` and `outcomes` may be used by any thread."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        options: FlowOptions,
+        batch_options: BatchOptions,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self.outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._pipeline = pipeline
+        self._metrics = metrics
+        self._clock = clock
+        self._max_cases = batch_options.max_cases
+        self._batcher = Batcher(batch_options, clock)
+        self._batched: list[Ticket] = []
+        self._cases: queue.SimpleQueue[tuple[Ticket, Case]] = queue.SimpleQueue()
+        self._fetchers = Pool("fetch", options.fetch_threads)
+        self._decoders = Pool("decode", options.decode_threads)
+        self._engine = Pool("engine", 1)
+        self._engine.submit(self._judge_forever)
+
+    def submit(self, ticket: Ticket) -> None:
+        """Begin with a ticket; returns at once."""
+        self._fetchers.submit(lambda: self._fetch(ticket))
+
+    def note_depths(self) -> None:
+        """Tell the metrics how much waits before each stage."""
+        for stage, waiting in (
+            ("fetch", self._fetchers.waiting),
+            ("decode", self._decoders.waiting),
+            ("judge", self._cases.qsize()),
+        ):
+            self._metrics.queue.labels(stage).set(waiting)
+
+    def _fetch(self, ticket: Ticket) -> None:
+        with ExitStack() as stack:
+            try:
+                started = self._clock()
+                with self._metrics.timed("fetch"):
+                    remaining = self._remaining(ticket)
+                    content = stack.enter_context(self._pipeline.fetch(ticket.event, timeout_seconds=remaining))
+                self._metrics.fetched.inc(content.size_bytes)
+                ticket.latency_ms["fetch"] = (self._clock() - started) * 1000
+            except Exception as error:
+                self._fail(ticket, error)
+                return
+            held = stack.pop_all()
+            self._decoders.submit(lambda: self._perceive(ticket, held, content))
+
+    def _perceive(self, ticket: Ticket, held: ExitStack, content: Content) -> None:
+        try:
+            with held, self._metrics.timed("perceive"):
+                case = self._pipeline.perceive(
+                    ticket.event,
+                    content,
+                    source=ticket.source,
+                    received_seconds=ticket.received_seconds,
+                    timeout_seconds=self._remaining(ticket),
+                )
+            case.latency_ms.update(ticket.latency_ms)
+            self._cases.put((ticket, case))
+        except UndecodableError as error:
+            self._done(ticket, self._undecodable(ticket, error, content))
+        except Exception as error:
+            self._fail(ticket, error)
+
+    def _judge_forever(self) -> None:
+        while True:
+            wait_seconds = self._batcher.seconds_left()
+            batch = None
+            try:
+                ticket, case = self._cases.get(timeout=_IDLE_SECONDS if wait_seconds is None else wait_seconds)
+                self._batched.append(ticket)
+                batch = self._batcher.add(case)
+            except queue.Empty:
+                batch = self._batcher.take()
+            if batch is not None:
+                tickets, self._batched = self._batched, []
+                self._metrics.on_batch(batch, self._max_cases)
+                self._judge(tickets, batch)
+
+    def _judge(self, tickets: list[Ticket], batch: Batch) -> None:
+        """Judge a batch; when it fails, each of its cases alone, so that one bad case costs only itself."""
+        try:
+            with self._metrics.timed("judge"):
+                results = self._pipeline.judge(batch)
+            for ticket, verdicts in zip(tickets, results, strict=True):
+                self._done(ticket, verdicts)
+        except EngineFailedError as error:
+            if len(tickets) == 1:
+                self._fail(tickets[0], error)
+                return
+            log.warning("batch_failed", cases=len(tickets), error=str(error))
+            for ticket, case, wait_ms in zip(tickets, batch.cases, batch.wait_ms, strict=True):
+                self._judge([ticket], Batch((case,), (wait_ms,)))
+        except Exception as error:
+            for ticket in tickets:
+                self._fail(ticket, error)
+
+    def _remaining(self, ticket: Ticket) -> float:
+        return max(0.01, ticket.deadline_seconds - self._clock())
+
+    def _undecodable(self, ticket: Ticket, error: UndecodableError, content: Content) -> tuple[Verdict, ...]:
+        return self._pipeline.unseen(
+            ticket.event,
+            State.UNDECODABLE,
+            f"{error.code}: {error}",
+            content_sha256=content.sha256,
+            source=ticket.source,
+            latency_ms=dict(ticket.latency_ms),
+        )
+
+    def _fail(self, ticket: Ticket, error: Exception) -> None:
+        if not isinstance(error, EarshotError):
+            log.error("internal_error", position=str(ticket.message.position), exc_info=error)
+            error = InternalError(f"{type(error).__name__} in Earshot itself; see the log at {ticket.message.position}")
+        self._done(ticket, error)
+
+    def _done(self, ticket: Ticket, result: tuple[Verdict, ...] | EarshotError) -> None:
+        self.outcomes.put(Outcome(ticket, result))

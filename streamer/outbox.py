@@ -1,0 +1,40 @@
+"""What became of an event -> the records that say so. Pure: topics and time are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import streamer
+from streamer import wire
+from streamer.records import Message, Outgoing, Task, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Addresses of one group: where verdicts, retries and dead letters go."""
+
+    verdict_topic: Callable[[Task], str]
+    retry_topic: str
+    dead_letter_topic: str
+
+    def verdicts(self, verdicts: Iterable[Verdict]) -> tuple[Outgoing, ...]:
+        """One record per task, each in its task's topic."""
+        return tuple(wire.verdict_message(verdict, self.verdict_topic(verdict.task)) for verdict in verdicts)
+
+    def dead_letter(self, message: Message, reason: str, error: str) -> tuple[Outgoing, ...]:
+        """The message as it came, with headers that say why nobody could judge it."""
+        letter = wire.dead_letter(
+            message,
+            reason,
+            error,
+            attempt=wire.attempt_of(message),
+            topic=self.dead_letter_topic,
+            version=streamer.__version__,
+        )
+        return (letter,)
+
+    def retry(self, message: Message, reason: str, *, not_before_ms: int) -> tuple[Outgoing, ...]:
+        """The message as it came, bound to be tried again from that time on."""
+        attempt = wire.attempt_of(message) + 1
+        return (wire.retry_message(message, self.retry_topic, reason, attempt=attempt, not_before_ms=not_before_ms),)

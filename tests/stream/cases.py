@@ -1,0 +1,90 @@
+"""Records for tests that need some: an event, a case, scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamer.decide import Judgement, PolicyOptions
+from streamer.records import (
+    TASKS,
+    Attention,
+    Case,
+    Content,
+    Coverage,
+    Event,
+    Lineage,
+    Modality,
+    Recall,
+    Scores,
+    Source,
+    Text,
+)
+
+COVERAGE = Coverage(
+    plan_id="plan",
+    duration_seconds=4.0,
+    frames=2,
+    largest_gap_seconds=1.5,
+    audio_seconds=3.84,
+    audio_duration_seconds=4.0,
+)
+
+LINEAGE = Lineage(
+    content_sha256=None,
+    bundle_id="b" * 64,
+    engine="constant",
+    preprocessing_id="p",
+    calibration_id="c",
+    policy_version="v",
+    cache_tier="none",
+    ffmpeg_version="8",
+    earshot_version="0",
+)
+
+SPANS = {
+    Modality.VISION: np.array([[0.0, 0.0], [2.5, 2.5]]),
+    Modality.AUDIO: np.array([[0.0, 0.96], [0.96, 1.92], [1.92, 2.88]]),
+}
+
+
+def event(**changes: object) -> Event:
+    fields: dict[str, object] = {
+        "event_id": "e1",
+        "source": "/test",
+        "video_id": "v1",
+        "uri": "file:///v1.mp4",
+        "tasks": TASKS,
+        "query": "star",
+    }
+    return Event(**(fields | changes))  # type: ignore[arg-type]
+
+
+def case(**changes: object) -> Case:
+    return Case(
+        event=event(**changes),
+        content=Content("/spool/1", "a" * 64, 10),
+        recall=Recall(Text(np.array([1]), np.array([0])), {}, {}, COVERAGE, "redis"),
+        clip=None,
+        coverage=COVERAGE,
+        received_seconds=0.0,
+        latency_ms={"fetch": 1.0},
+        source=Source(topic="in", partition=0, offset=7),
+    )
+
+
+def scores(clickbait: float = 0.1, adult: float = 0.1, relevance: float = 0.9) -> Scores:
+    scores_NK = np.array([[clickbait, adult, relevance]], np.float32)
+    vision_KT = np.array([[0.1, 0.2], [0.02, 0.5], [0.1, 0.1]], np.float32)
+    audio_KT = np.array([[0.1, 0.1, 0.1], [0.3, 0.02, 0.01], [0.1, 0.1, 0.1]], np.float32)
+    return Scores(
+        logits_NK=np.log(scores_NK / (1 - scores_NK)),
+        scores_NK=scores_NK,
+        attribution_NKM=np.zeros((1, 3, 3), np.float32),
+        embedding_ND=np.ones((1, 1), np.float32),
+        attention=(Attention(vision_KT, audio_KT, 1 - vision_KT.sum(1) - audio_KT.sum(1)),),
+        engine_ms=1.0,
+    )
+
+
+def judgement(**policy: object) -> Judgement:
+    return Judgement(PolicyOptions(**policy), dict.fromkeys(TASKS, 0.5), LINEAGE)  # type: ignore[arg-type]

@@ -1,0 +1,69 @@
+# Every target sets up what it needs in .venv. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+RUNTIME := $(VENV)/.runtime
+TOOLS := $(VENV)/.tools
+PINS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint types architecture ci format schemas world-bundle constraints clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out/demo.html
+	@mkdir -p out
+	$(BIN)/earshot demo --report out/demo.html
+
+test: $(TOOLS) ## every test, with a real Kafka broker, a real Redis and a real browser
+	$(BIN)/python -m tests.services
+	$(BIN)/python -m pytest
+
+test-fast: $(TOOLS) ## the tests that need no service and little time
+	$(BIN)/python -m pytest -m "not services and not slow"
+
+lint: $(TOOLS) ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(TOOLS) ## types
+	$(BIN)/mypy
+
+architecture: $(TOOLS) ## what may import what
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+ci: lint types architecture test ## what has to pass
+
+format: $(TOOLS) ## bring the code into the shape that lint asks for
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(RUNTIME) ## write docs/schemas again, after a change of records
+	$(BIN)/python -m streamer.schemas docs/schemas
+
+constraints: $(TOOLS) ## pin what is installed now
+	$(BIN)/python -m pip freeze --all --exclude-editable > constraints.txt
+
+clean: ## remove all that the other targets made
+	rm -rf $(VENV) .cache out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Earshot needs Python 3.11 or newer; $(PYTHON) is not. Try: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) cannot make a virtual environment. On Debian: apt-get install python3-venv"; exit 1; }
+
+# Dependency groups need a newer pip than Python 3.11 brings.
+$(RUNTIME): $(PINS) | $(BIN)/python
+	@echo "Installing the pinned runtime into $(VENV) (once)"
+	@$(PIP) install -q -c constraints.txt --upgrade pip
+	@$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+$(TOOLS): $(RUNTIME)
+	@echo "Installing what training and tests need into $(VENV) (once; PyTorch is large)"
+	@$(PIP) install -q -c constraints.txt -e ".[train]" --group test
+	@touch $@

@@ -1,0 +1,144 @@
+"""What may import what, and how large a file may grow: the shape of the code, kept by a test."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from tests.imports import ROOT, Module, cycles, modules, within
+
+STREAMER, ENGINES = modules("streamer"), modules("engines")
+ALL = {**STREAMER, **ENGINES}
+
+#: What the stream may know of the engines; all else is for training and needs torch.
+INFERENCE = ("engines.spec", "engines.bundle", "engines.runner", "engines.ort", "engines.trt", "engines.engine_set")
+BEYOND_INFERENCE = {
+    "streamer.cli": ("engines.cli",),  # one command mounts both
+    "streamer.cli.demo": ("engines.data.world",),  # clips of known truth
+    "streamer.bench": ("engines.data.world",),
+}
+
+#: Systems of others, and the only modules that may import them.
+HOMES = {
+    "av": ("streamer.decode", "engines.data"),
+    "confluent_kafka": ("streamer.kafka",),
+    "redis": ("streamer.cache",),
+    "obstore": ("streamer.fetch",),
+    "httpcore2": ("streamer.fetch",),
+    "prometheus_client": ("streamer.metrics", "streamer.admin"),
+    "onnxruntime": ("engines.ort",),
+    "tensorrt": ("engines.trt", "engines.build"),
+    "tokenizers": ("engines.tokenizer",),
+    "torch": ("engines.models", "engines.training", "engines.active", "engines.export", "engines.reference"),
+    "onnx": ("engines.export", "engines.build"),
+    # settings reads, schemas writes
+    "yaml": ("streamer.settings", "streamer.schemas"),
+}
+
+#: Their wheels break beside the pinned torch, or they run code that a file brings along.
+FORBIDDEN = ("torchvision", "torchaudio", "torchcodec", "timm", "open_clip", "pickle", "cPickle", "dill", "cloudpickle")
+
+MOST_FILE_LINES = 300
+ALL_NOUNS_TOGETHER = ("streamer.records",)  # the one file that may be longer
+MOST_FUNCTION_LINES = 45
+
+
+def names(module: Module) -> str:
+    return module.name
+
+
+@pytest.mark.parametrize("package", ["streamer", "engines"])
+def test_no_module_imports_itself_by_a_detour(package: str) -> None:
+    assert cycles({name: module.at_start for name, module in modules(package).items()}) == []
+
+
+def test_a_cycle_would_be_found() -> None:
+    graph = {"a": frozenset({"b"}), "b": frozenset({"c"}), "c": frozenset({"a"}), "d": frozenset({"a"})}
+    assert cycles(graph) == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize("module", ENGINES.values(), ids=names)
+def test_engines_know_nothing_of_the_stream(module: Module) -> None:
+    assert [name for name in module.anywhere if within(name, ("streamer",))] == []
+
+
+@pytest.mark.parametrize("module", STREAMER.values(), ids=names)
+def test_the_stream_knows_of_engines_only_how_to_run_them(module: Module) -> None:
+    allowed: tuple[str, ...] = INFERENCE
+    for place, more in BEYOND_INFERENCE.items():
+        allowed += more if within(module.name, (place,)) else ()
+    strange = [name for name in module.anywhere if within(name, ("engines",)) and not within(name, allowed)]
+    assert strange == [], f"{module.name} may import {allowed}"
+
+
+@pytest.mark.parametrize("module", ALL.values(), ids=names)
+def test_each_system_of_others_has_one_home(module: Module) -> None:
+    for system, homes in HOMES.items():
+        if any(within(name, (system,)) for name in module.anywhere):
+            assert within(module.name, homes), f"{module.name} imports {system}; only {homes} may"
+
+
+@pytest.mark.parametrize("module", ALL.values(), ids=names)
+def test_nothing_forbidden_is_imported(module: Module) -> None:
+    assert [name for name in module.anywhere if within(name, FORBIDDEN)] == []
+
+
+@pytest.mark.parametrize("module", ALL.values(), ids=names)
+def test_only_settings_reads_the_environment(module: Module) -> None:
+    readers = [
+        node.attr
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv", "getenvb"}
+    ]
+    assert module.name == "streamer.settings" or readers == []
+
+
+@pytest.mark.parametrize("module", ALL.values(), ids=names)
+def test_files_and_functions_stay_small(module: Module) -> None:
+    lines = len(module.path.read_text().splitlines())
+    assert lines <= MOST_FILE_LINES or module.name in ALL_NOUNS_TOGETHER
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert _lines(node) <= MOST_FUNCTION_LINES, f"{module.name}.{node.name} has {_lines(node)} lines"
+
+
+def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Physical lines without the docstring."""
+    first = function.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    docstring = (first.end_lineno or first.lineno) - first.lineno + 1 if documented else 0
+    return (function.end_lineno or function.lineno) - function.lineno + 1 - docstring
+
+
+IMPORT_WITHOUT = """
+import importlib, sys
+
+class Forbid:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in FORBIDDEN:
+            raise ImportError(f"{name} is not installed with the runtime")
+
+FORBIDDEN = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Forbid())
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+    print(name, flush=True)
+"""
+
+
+def test_the_stream_starts_without_what_training_needs() -> None:
+    training_only = "torch,torchvision,onnx,onnxscript,matplotlib,transformers,tensorrt"
+    wanted = [name for name in STREAMER if not name.endswith("__main__")]
+    command = [sys.executable, "-c", IMPORT_WITHOUT, training_only, *wanted]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, f"after {done.stdout.split()[-1:]}: {done.stderr}"
+
+
+def test_the_command_line_loads_nothing_heavy_before_a_command_runs() -> None:
+    heavy = "torch,av,onnxruntime,confluent_kafka,redis"
+    command = [sys.executable, "-c", IMPORT_WITHOUT, heavy, "streamer.cli"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

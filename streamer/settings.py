@@ -7,6 +7,7 @@ the working directory by surprise, and a misspelt name is an error in the enviro
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ PREFIX = "EARSHOT_"
 #: Variables that belong to tests and tools, not to the configuration.
 _OTHER_VARIABLES = ("EARSHOT_DATA", "EARSHOT_CONFIG")
 _OTHER_PREFIXES = ("EARSHOT_TEST_",)
+
+#: Values under these names may hold a password and are not repeated in errors.
+_PRIVATE = re.compile(r"secret|password|url|config|client")
 
 
 class EngineOptions(Options):
@@ -174,6 +178,6 @@ def _explain(error: ValidationError, path: Path | None) -> str:
     lines = [f"the configuration{f' {path}' if path else ''} has {error.error_count()} fault(s):"]
     for fault in error.errors():
         name = ".".join(str(part) for part in fault["loc"])
-        came = "" if "secret" in name or "password" in name else f" (came {fault['input']!r})"
-        lines.append(f"  {name}: {fault['msg']}{came}")
+        shown = isinstance(fault["input"], str | int | float) and not _PRIVATE.search(name)
+        lines.append(f"  {name}: {fault['msg']}" + (f" (came {fault['input']!r})" if shown else ""))
     return "\n".join(lines)

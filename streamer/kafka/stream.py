@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from typing import cast
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -29,7 +30,8 @@ def message_from_kafka(record: KafkaMessage) -> Message:
     """The client's record as ours, untouched."""
     topic, partition, offset = record.topic(), record.partition(), record.offset()
     assert topic is not None and partition is not None and offset is not None, "only errors come without a position"
-    headers = tuple((name, _bytes(value)) for name, value in record.headers() or () if value is not None)
+    pairs = cast(list[tuple[str, str | bytes | None]], record.headers() or [])
+    headers = tuple((name, _bytes(value)) for name, value in pairs if value is not None)
     position = Position(topic, partition, offset)
     return Message(
         position, _optional_bytes(record.key()), _optional_bytes(record.value()), headers, record.timestamp()[1]

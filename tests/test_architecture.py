@@ -14,7 +14,15 @@ STREAMER, ENGINES = modules("streamer"), modules("engines")
 ALL = {**STREAMER, **ENGINES}
 
 #: What the stream may know of the engines; all else is for training and needs torch.
-INFERENCE = ("engines.spec", "engines.bundle", "engines.runner", "engines.ort", "engines.trt", "engines.engine_set")
+INFERENCE = (
+    "engines.spec",
+    "engines.bundle",
+    "engines.calibration",
+    "engines.runner",
+    "engines.ort",
+    "engines.trt",
+    "engines.engine_set",
+)
 BEYOND_INFERENCE = {
     "streamer.cli": ("engines.cli",),  # one command mounts both
     "streamer.cli.demo": ("engines.data.world",),  # clips of known truth

@@ -19,16 +19,23 @@ _LEGAL = "/?%:@!$&'()*+,;=-._~"
 
 
 def redact(uri: str) -> str:
-    """The URI without user name, password, query and fragment, printable and short. Takes any string."""
+    """The URI without user name, password, query and fragment, printable and short. Takes any string.
+
+    An absolute path stays whole: it has no such parts.
+    """
+    is_path = uri.startswith("/") and not uri.startswith("//")
+    shown = uri if is_path else _without_secrets(uri)
+    shown = _UNPRINTABLE.sub(lambda match: quote(match.group().encode("utf-8", "replace")), shown)
+    return shown if len(shown) <= _MAX_SHOWN else f"{shown[: _MAX_SHOWN - 3]}..."
+
+
+def _without_secrets(uri: str) -> str:
     shown = re.split(r"[?#]", uri, maxsplit=1)[0]
     head, slashes, rest = shown.partition("//")
     if slashes:
         authority, slash, path = rest.partition("/")
-        shown = f"{head}//{authority.rpartition('@')[2]}{slash}{path}"
-    elif _SCHEME.match(shown) and "@" in shown:
-        shown = f"{head.partition(':')[0]}:..."
-    shown = _UNPRINTABLE.sub(lambda match: quote(match.group().encode("utf-8", "replace")), shown)
-    return shown if len(shown) <= _MAX_SHOWN else f"{shown[: _MAX_SHOWN - 3]}..."
+        return f"{head}//{authority.rpartition('@')[2]}{slash}{path}"
+    return f"{head.partition(':')[0]}:..." if "@" in shown else shown
 
 
 def scheme_of(uri: str) -> str:
@@ -97,8 +104,11 @@ def web_url_from_uri(uri: str) -> WebUrl:
         raise ForbiddenUriError(f"{redact(uri)}: user name or password in the URL; sign the URL instead")
     if not host:
         raise ForbiddenUriError(f"{redact(uri)}: no host")
+    canonical = canonical_host(host)
+    if "[" in parts.netloc and not isinstance(canonical, IPv6Address):
+        raise ForbiddenUriError(f"{redact(uri)}: came brackets, expected an IPv6 address in them")
     target = quote(parts.path or "/", safe=_LEGAL) + (f"?{quote(parts.query, safe=_LEGAL)}" if parts.query else "")
-    return WebUrl(parts.scheme, canonical_host(host), _DEFAULT_PORTS[parts.scheme] if port is None else port, target)
+    return WebUrl(parts.scheme, canonical, _DEFAULT_PORTS[parts.scheme] if port is None else port, target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,3 +84,8 @@ def test_secrets_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SettingsError) as caught:
         load_settings(written(tmp_path, "kafka: {sasl_password: [canary-list]}"))
     assert "canary" not in str(caught.value)
+
+
+def test_the_example_file_holds_the_defaults() -> None:
+    example = Path(__file__).parents[2] / "config" / "earshot.yaml"
+    assert load_settings(example) == load_settings()

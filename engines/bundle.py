@@ -97,7 +97,7 @@ class Bundle:
 
     @classmethod
     def load(cls, path_or_name: str | Path) -> Bundle:
-        """The bundle in a folder, or the shipped one of that name. Raises `BundleError` naming both sides of a mismatch."""
+        """The bundle in a folder, or the shipped one of that name. Raises `BundleError`, naming both sides."""
         path = find(path_or_name)
         manifest = _read_manifest(path)
         _check_files(path, manifest)
@@ -113,6 +113,11 @@ class Bundle:
         """The ONNX file of one of `GRAPHS`."""
         return self.path / f"{graph}.onnx"
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files."""
+        return sum((self.path / name).stat().st_size for name in [MANIFEST, *self._hashes])
+
     def fingerprint(self, graph: str) -> str:
         """sha256 hex of everything that decides this graph's outputs for a given video or text; for cache keys."""
         parts = [self._hashes[f"{graph}.onnx"], self.preprocessing.id]
@@ -125,7 +130,7 @@ class Bundle:
 
 
 def find(path_or_name: str | Path) -> Path:
-    """A folder as given, or the folder of the shipped bundle of that name. Raises `BundleError` when there is neither."""
+    """A folder as given, or that of the shipped bundle of that name. Raises `BundleError` when there is neither."""
     path = Path(path_or_name)
     if (path / MANIFEST).is_file():
         return path

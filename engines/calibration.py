@@ -45,4 +45,4 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         temperature_K = np.array([self.tasks[name].temperature for name in TASKS])
         bias_K = np.array([self.tasks[name].bias for name in TASKS])
         z_NK = np.clip(logits_NK / temperature_K + bias_K, -80, 80)  # beyond this float32 exp overflows
-        return (1 / (1 + np.exp(-z_NK))).astype(np.float32)
+        return np.asarray(1 / (1 + np.exp(-z_NK)), np.float32)

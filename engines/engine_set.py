@@ -39,6 +39,4 @@ class EngineSet:
 
 def open_engines(bundle: Bundle, options: OrtOptions | None = None) -> EngineSet:
     """ONNX Runtime engines for a bundle; enter the result to load them (`RunnerError` when a graph fails to)."""
-    return EngineSet(
-        **{name: OrtRunner(bundle.graph_path(name), bundle.graphs[name], options) for name in GRAPHS}
-    )
+    return EngineSet(**{name: OrtRunner(bundle.graph_path(name), bundle.graphs[name], options) for name in GRAPHS})

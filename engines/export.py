@@ -1,4 +1,4 @@
-"""torch -> ONNX: the four graphs of a network, float32, with free batch axes."""
+"""Checkpoint -> bundle, torch -> ONNX: four graphs of float32 with free batch axes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ import onnx
 import torch
 from torch import Tensor
 
+from engines.bundle import TOKENIZER, Manifest, save_manifest
 from engines.models.network import Network
-from engines.spec import GraphSpec, TensorSpec, graph_specs
+from engines.spec import TASKS, GraphSpec, TensorSpec, graph_specs
+from engines.tokenizer import word_pipeline
+from engines.training.checkpoint import load_checkpoint
 
 #: The first opset with every operator that our graphs use and gelu as one operator.
 OPSET = 20
 #: Sizes for tracing; two or more, as the exporter takes one for a constant, and all different.
 SIZES = {"F": 3, "N": 2, "L": 5, "V": 32, "A": 12}
+#: Everything in our bundles is made here, from nothing.
+LICENCE = "Apache-2.0"
 TORCH_DTYPES = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool, "uint8": torch.uint8}
 
 
@@ -65,9 +70,7 @@ def strip(model: onnx.ModelProto, spec: GraphSpec) -> None:
     for part in [*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer]:
         part.doc_string = ""
         del part.metadata_props[:]
-    for value, tensor in zip(
-        [*model.graph.input, *model.graph.output], [*spec.inputs, *spec.outputs], strict=True
-    ):
+    for value, tensor in zip([*model.graph.input, *model.graph.output], [*spec.inputs, *spec.outputs], strict=True):
         for dim, axis in zip(value.type.tensor_type.shape.dim, tensor.axes, strict=True):
             if isinstance(axis, str) and not dim.HasField("dim_value"):
                 dim.dim_param = axis
@@ -77,3 +80,23 @@ def example_input(tensor: TensorSpec) -> Tensor:
     """Values that trace the graph; every mask is open."""
     shape = [axis if isinstance(axis, int) else SIZES[axis] for axis in tensor.axes]
     return torch.ones(shape, dtype=TORCH_DTYPES[tensor.dtype])
+
+
+def export_bundle(checkpoint: Path, folder: Path) -> str:
+    """Turn a checkpoint into a bundle folder and return the bundle's id. Raises `ValueError` for a bad checkpoint."""
+    network, card = load_checkpoint(checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    export_graphs(network, folder)
+    word_pipeline(card.vocabulary).save(str(folder / TOKENIZER))
+    manifest = Manifest(
+        name=card.name,
+        licence=LICENCE,
+        tasks=TASKS,
+        embedding_size=card.sizes.embedding_size,
+        preprocessing=card.preprocessing,
+        calibration=card.calibration,
+        thresholds=card.thresholds,
+        training=card.training,
+        files={},
+    )
+    return save_manifest(folder, manifest)

@@ -57,7 +57,7 @@ class OrtRunner:
         return f"onnxruntime-{onnxruntime.__version__}-cpu"
 
     def __enter__(self) -> Self:
-        """Load and optimise the graph. Raises `RunnerError` when ONNX Runtime refuses it or it does not fit the spec."""
+        """Load and optimise the graph. Raises `RunnerError` when it cannot be loaded or does not fit the spec."""
         self._session = _open_session(self._path, self._options, optimise=True)
         if fault := spec_fault(self._spec, *_tensors(self._session)):
             raise RunnerError(f"{self._path.name}: {fault}")
@@ -104,9 +104,7 @@ def read_tensors(path: Path) -> tuple[dict[str, TensorSpec], dict[str, TensorSpe
     return _tensors(_open_session(path, OrtOptions(), optimise=False))
 
 
-def spec_fault(
-    spec: GraphSpec, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]
-) -> str | None:
+def spec_fault(spec: GraphSpec, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]) -> str | None:
     """What keeps these tensors from being those of the spec; None when nothing does.
 
     An axis with a range has to be free in the file; another named axis may be fixed there.
@@ -121,9 +119,7 @@ def spec_fault(
                 for want, have in zip(tensor.axes, other.axes, strict=True)
             )
             if other.dtype != tensor.dtype or not fits:
-                return (
-                    f"{spec.name} has {other.name} {other.dtype}{other.axes}, expected {tensor.dtype}{tensor.axes}"
-                )
+                return f"{spec.name} has {other.name} {other.dtype}{other.axes}, expected {tensor.dtype}{tensor.axes}"
     return None
 
 

@@ -110,6 +110,9 @@ def graph_specs(frame_pixels: int, window_samples: int, embedding_size: int) -> 
             "text", text, (TensorSpec("tokens_NLD", "float32", ("N", "L", D)),), {"N": batch, "L": Range(1, 32, 128)}
         ),
         "fusion": GraphSpec(
-            "fusion", fusion, fused, {"N": batch, "V": Range(1, 128, 1024), "A": Range(1, 64, 1024), "L": Range(1, 32, 128)}
+            "fusion",
+            fusion,
+            fused,
+            {"N": batch, "V": Range(1, 128, 1024), "A": Range(1, 64, 1024), "L": Range(1, 32, 128)},
         ),
     }

@@ -17,6 +17,8 @@ from engines.models.vision import convolution
 FRAME_SAMPLES, HOP_SAMPLES, BANDS = 320, 240, 40
 #: The quietest power that is told from silence: about -80 dB of a full-scale sine in a frame of 320 samples.
 FLOOR = 1e-4
+#: Of the log-mel values of 1,600 clips of the world; they bring what the tower sees to about 0 +- 1.
+MEAN, DEVIATION = 7.2, 3.0
 
 
 class LogMel(nn.Module):
@@ -25,16 +27,14 @@ class LogMel(nn.Module):
     def __init__(self, sample_rate_hz: int) -> None:
         super().__init__()
         self.register_buffer("kernels_B1S", fourier_kernels(FRAME_SAMPLES), persistent=False)
-        self.register_buffer(
-            "mel_MB", mel_filters(BANDS, FRAME_SAMPLES // 2 + 1, sample_rate_hz), persistent=False
-        )
+        self.register_buffer("mel_MB", mel_filters(BANDS, FRAME_SAMPLES // 2 + 1, sample_rate_hz), persistent=False)
 
     def forward(self, windows_FS: Tensor) -> Tensor:
-        """float32 (F, S) in [-1, 1] -> float32 (F, M, T), about 0 in the middle and 1 wide."""
+        """float32 (F, S) in [-1, 1] -> float32 (F, M, T)."""
         waves_FBT = functional.conv1d(windows_FS[:, None], self.get_buffer("kernels_B1S"), stride=HOP_SAMPLES)
         real_FBT, imaginary_FBT = waves_FBT.chunk(2, dim=1)
         power_FBT = real_FBT.square() + imaginary_FBT.square()
-        return torch.log(self.get_buffer("mel_MB") @ power_FBT + FLOOR) / 5.0 + 0.5
+        return (torch.log(self.get_buffer("mel_MB") @ power_FBT + FLOOR) + MEAN) / DEVIATION
 
 
 class AudioTower(nn.Module):
@@ -43,19 +43,19 @@ class AudioTower(nn.Module):
     def __init__(self, size: int, sample_rate_hz: int) -> None:
         super().__init__()
         self.log_mel = LogMel(sample_rate_hz)
-        self.layers = nn.Sequential(
-            convolution(1, 16), convolution(16, 32), convolution(32, 64), convolution(64, 64)
-        )
+        self.layers = nn.Sequential(convolution(1, 16), convolution(16, 32), convolution(32, 64), convolution(64, 64))
         self.project = nn.Linear(64 * math.ceil(BANDS / 16), size)
 
     def forward(self, windows_FS: Tensor) -> Tensor:
         """float32 mono (F, S) in [-1, 1] -> tokens_FPD float32, P tokens in order of time."""
-        return self.tokens(self.log_mel(windows_FS))
+        mel_FMT: Tensor = self.log_mel(windows_FS)
+        return self.tokens(mel_FMT)
 
     def tokens(self, mel_FMT: Tensor) -> Tensor:
         """The part with parameters; training computes the rest once per clip."""
-        features_FCMT = self.layers(mel_FMT[:, None])
-        return self.project(features_FCMT.permute(0, 3, 1, 2).flatten(2))
+        features_FCMT: Tensor = self.layers(mel_FMT[:, None])
+        tokens_FPD: Tensor = self.project(features_FCMT.permute(0, 3, 1, 2).flatten(2))
+        return tokens_FPD
 
 
 def fourier_kernels(samples: int) -> Tensor:

@@ -3,8 +3,8 @@
 The mid-fusion of arXiv 2503.17551 as we read it; the tanh gate is Flamingo's (arXiv 2204.14198, 3.1.2). With the
 gate at zero, or without sound, the network is exactly the vision-language network.
 
-Shape letters: N videos, V vision tokens, A audio tokens, L text tokens, T = L + V vision-language tokens, D embedding
-size, K tasks.
+Shape letters: N videos, V vision tokens, A audio tokens, L text tokens, T = 1 + L + V vision-language tokens (one
+register, then text, then vision), D embedding size, K tasks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engines.models.layers import Attention, Block, FeedForward, masked_softmax, share_of_update, sinusoid
+from engines.models.layers import Attention, Block, FeedForward, mask_bias, share_of_update, sinusoid
 from engines.spec import TASKS
 
 #: Seconds after which the time embedding no longer tells early from late; an hour.
@@ -23,7 +23,7 @@ LONGEST_SECONDS = 3600.0
 
 
 class AudioGate(nn.Module):
-    """x + tanh(g) attention(norm(x), audio), then x + tanh(g') feed_forward(norm(x)); nothing where there is no audio."""
+    """x + tanh(g) attention(norm(x), audio), then x + tanh(g') feed_forward(norm(x)); x where there is no audio."""
 
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class AudioGate(nn.Module):
         """Tokens (N, T, D), and the flow (N, T, A): the share of each audio token in each output token."""
         heard_N11 = mask_NA.any(1)[:, None, None].to(x_NTD.dtype)
         update_NTD, weights_NTA = self.attention(self.attention_norm(x_NTD), audio_NAD, mask_NA)
-        update_NTD = self.attention_gate.tanh() * update_NTD
+        update_NTD = heard_N11 * self.attention_gate.tanh() * update_NTD
         flow_NTA = share_of_update(x_NTD, update_NTD) * weights_NTA
         x_NTD = x_NTD + update_NTD
         x_NTD = x_NTD + heard_N11 * self.forward_gate.tanh() * self.feed_forward(self.forward_norm(x_NTD))
@@ -54,12 +54,12 @@ class TaskPool(nn.Module):
         self.bias_K = nn.Parameter(torch.zeros(len(TASKS)))
 
     def forward(self, x_NTD: Tensor, mask_NT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (N, K), pooled tokens (N, K, D), and each token's share in the logit (N, K, T)."""
+        """Logits (N, K), pooled tokens (N, K, D), and weights (N, K, T)."""
         x_NTD = self.norm(x_NTD)
         scores_NKT = self.query_KD @ x_NTD.transpose(1, 2) / math.sqrt(x_NTD.shape[-1])
-        weights_NKT = masked_softmax(scores_NKT, mask_NT[:, None])
-        contributions_NKT = weights_NKT * (self.vote_KD @ x_NTD.transpose(1, 2))
-        return contributions_NKT.sum(-1) + self.bias_K, weights_NKT @ x_NTD, weights_NKT
+        weights_NKT = functional.softmax(scores_NKT + mask_bias(mask_NT)[:, None], dim=-1)
+        pooled_NKD = weights_NKT @ x_NTD
+        return (pooled_NKD * self.vote_KD).sum(-1) + self.bias_K, pooled_NKD, weights_NKT
 
 
 class Fusion(nn.Module):
@@ -67,6 +67,7 @@ class Fusion(nn.Module):
 
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
+        self.register_1D = nn.Parameter(0.02 * torch.randn(1, size))
         self.kind_3D = nn.Parameter(0.02 * torch.randn(3, size))
         self.time = nn.Linear(size, size, bias=False)
         self.before, self.audio, self.after = Block(size, heads), AudioGate(size, heads), Block(size, heads)
@@ -84,12 +85,18 @@ class Fusion(nn.Module):
         text_NLD: Tensor,
         text_mask_NL: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Outputs of `spec.graph_specs()["fusion"]`: logits, unit-norm embedding, evidence weights."""
+        """Outputs of `spec.graph_specs()["fusion"]`: logits, unit-norm embedding, evidence weights.
+
+        The weights follow attention back to the tokens that came in, each step split between what a token kept and
+        what it took from others by the norms of the two (attention rollout, arXiv 2005.00928, with measured shares).
+        """
         text_NLD = text_NLD + self.kind_3D[0]
         vision_NVD = vision_NVD + self.kind_3D[1] + self._time(vision_seconds_NV)
         audio_NAD = audio_NAD + self.kind_3D[2] + self._time(audio_seconds_NA)
-        x_NTD = torch.cat([text_NLD, vision_NVD], dim=1)
-        mask_NT = torch.cat([text_mask_NL, vision_mask_NV], dim=1)
+        # The register is there in every video, so that sound is judged even where there is neither text nor picture.
+        register_N1D = self.register_1D.expand(text_NLD.shape[0], 1, -1)
+        x_NTD = torch.cat([register_N1D, text_NLD, vision_NVD], dim=1)
+        mask_NT = torch.cat([torch.ones_like(text_mask_NL[:, :1]), text_mask_NL, vision_mask_NV], dim=1)
 
         x_NTD, before_NTT = self.before(x_NTD, mask_NT)
         x_NTD, heard_NTA = self.audio(x_NTD, audio_NAD, audio_mask_NA)
@@ -100,8 +107,12 @@ class Fusion(nn.Module):
         weights_NKT = weights_NKT @ after_NTT
         audio_weight_NKA = weights_NKT @ heard_NTA
         seen_NKT = (weights_NKT * (1 - heard_NTA.sum(-1))[:, None]) @ before_NTT
-        text_weight_NKL, vision_weight_NKV = seen_NKT.split([text_NLD.shape[1], vision_NVD.shape[1]], dim=-1)
+        perceived_NKX = torch.cat([seen_NKT[..., 1:], audio_weight_NKA], dim=-1)
+        perceived_NKX = perceived_NKX / perceived_NKX.sum(-1, keepdim=True).clamp(min=1e-6)
+        L, V, A = text_NLD.shape[1], vision_NVD.shape[1], audio_NAD.shape[1]
+        text_weight_NKL, vision_weight_NKV, audio_weight_NKA = torch.split(perceived_NKX, [L, V, A], dim=-1)
         return logits_NK, embedding_ND, vision_weight_NKV, audio_weight_NKA, text_weight_NKL
 
     def _time(self, seconds_NT: Tensor) -> Tensor:
-        return self.time(sinusoid(seconds_NT, self.time.in_features, LONGEST_SECONDS))
+        time_NTD: Tensor = self.time(sinusoid(seconds_NT, self.time.in_features, LONGEST_SECONDS))
+        return time_NTD

@@ -15,7 +15,7 @@ from torch.nn import functional
 class Attention(nn.Module):
     """softmax(q k' / sqrt(E)) v, "Attention is all you need" (arXiv 1706.03762), with masked memory.
 
-    Where no memory is left the output is exactly zero: no bias is added after the values.
+    Where all memory is masked the weights mean nothing: the caller sees to that.
     """
 
     def __init__(self, size: int, heads: int) -> None:
@@ -23,19 +23,20 @@ class Attention(nn.Module):
         self.heads = heads
         self.query = nn.Linear(size, size)
         self.key_value = nn.Linear(size, 2 * size)
-        self.output = nn.Linear(size, size, bias=False)
+        self.output = nn.Linear(size, size)
 
     def forward(self, x_NTD: Tensor, memory_NSD: Tensor, mask_NS: Tensor) -> tuple[Tensor, Tensor]:
-        """Output (N, T, D) and weights (N, T, S) averaged over heads; masked memory has weight 0."""
-        query_NHTE = self._heads(self.query(x_NTD))
+        """Output (N, T, D) and weights (N, T, S) averaged over heads; weight is 0 where the mask is False."""
+        query_NHTE = self._heads(self.query(x_NTD) / math.sqrt(x_NTD.shape[-1] // self.heads))
         key_NSD, value_NSD = self.key_value(memory_NSD).chunk(2, dim=-1)
-        logits_NHTS = query_NHTE @ self._heads(key_NSD).transpose(-1, -2) / math.sqrt(query_NHTE.shape[-1])
-        weights_NHTS = masked_softmax(logits_NHTS, mask_NS[:, None, None, :])
+        logits_NHTS = query_NHTE @ self._heads(key_NSD).transpose(-1, -2)
+        weights_NHTS = functional.softmax(logits_NHTS + mask_bias(mask_NS)[:, None, None], dim=-1)
         out_NHTE = weights_NHTS @ self._heads(value_NSD)
-        return self.output(out_NHTE.transpose(1, 2).flatten(2)), weights_NHTS.mean(1)
+        out_NTD: Tensor = self.output(out_NHTE.transpose(1, 2).flatten(2))
+        return out_NTD, weights_NHTS.mean(1)
 
     def _heads(self, x_NTD: Tensor) -> Tensor:
-        return x_NTD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x_NTD.reshape(*x_NTD.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class FeedForward(nn.Sequential):
@@ -63,10 +64,9 @@ class Block(nn.Module):
         return x_NTD + self.feed_forward(self.forward_norm(x_NTD)), kept_NTT + share_NT1 * weights_NTT
 
 
-def masked_softmax(logits_NxS: Tensor, mask_NxS: Tensor) -> Tensor:
-    """Softmax over the last axis; masked places get exactly 0, and all of them do where nothing is left."""
-    filled_NxS = torch.where(mask_NxS, logits_NxS, torch.full_like(logits_NxS, -1e9))
-    return functional.softmax(filled_NxS, dim=-1) * mask_NxS.to(logits_NxS.dtype)
+def mask_bias(mask_NS: Tensor) -> Tensor:
+    """Added to logits: 0 where there is a token, so low elsewhere that softmax gives exactly 0 beside any token."""
+    return (mask_NS.to(torch.float32) - 1) * 1e9
 
 
 def share_of_update(x_NTD: Tensor, update_NTD: Tensor) -> Tensor:

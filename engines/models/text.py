@@ -28,4 +28,5 @@ class TextTower(nn.Module):
         positions_NL = torch.ones_like(ids_NL).cumsum(1).to(torch.float32)
         x_NLD = x_NLD + 0.3 * sinusoid(positions_NL, x_NLD.shape[-1], longest=256.0)
         x_NLD, _ = self.block(x_NLD, mask_NL)
-        return self.norm(x_NLD) * mask_NL[..., None].to(x_NLD.dtype)
+        tokens_NLD: Tensor = self.norm(x_NLD) * mask_NL[..., None].to(x_NLD.dtype)
+        return tokens_NLD

@@ -17,18 +17,18 @@ def convolution(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class VisionTower(nn.Module):
-    """Four halvings: a square of 16 x 16 pixels becomes one token."""
+    """Patches of 4 x 4 pixels, then two halvings: a square of 16 x 16 pixels becomes one token."""
 
     def __init__(self, size: int, frame_pixels: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            convolution(3, 16), convolution(16, 32), convolution(32, 64), convolution(64, 64)
-        )
-        self.project = nn.Linear(64, size)
+        self.patches = nn.Sequential(nn.Conv2d(3, 32, 4, stride=4), nn.ReLU())
+        self.layers = nn.Sequential(convolution(32, 64), convolution(64, 96))
+        self.project = nn.Linear(96, size)
         self.position_PD = nn.Parameter(0.02 * torch.randn((frame_pixels // 16) ** 2, size))
 
     def forward(self, frames_FCHW: Tensor) -> Tensor:
         """uint8 RGB (F, 3, H, W) in [0, 255] -> tokens_FPD float32."""
         pixels_FCHW = frames_FCHW.to(torch.float32) / 127.5 - 1
-        features_FPC = self.layers(pixels_FCHW).flatten(2).transpose(1, 2)
-        return self.project(features_FPC) + self.position_PD
+        features_FPC = self.layers(self.patches(pixels_FCHW)).flatten(2).transpose(1, 2)
+        tokens_FPD: Tensor = self.project(features_FPC) + self.position_PD
+        return tokens_FPD

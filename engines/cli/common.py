@@ -1,0 +1,59 @@
+"""What the commands on models share: progress, JSON output and the way an error ends a command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="For scripts: JSON on stdout, nothing else.")]
+BundleArgument = Annotated[str, typer.Argument(help="Name of a shipped bundle, or a folder.")]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on a line of its own."""
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
+    """A bar on stderr; call what it gives once per finished piece."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total)
+
+        def advance(*_: object, note: str = "") -> None:
+            bar.update(task, advance=1, description=f"{label} {note}".rstrip())
+
+        yield advance
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """A line on stderr instead of a traceback, and exit code 1, for what is wrong with files and data."""
+    from engines.runner import RunnerError
+
+    try:
+        yield
+    except (ValueError, OSError, RunnerError) as error:
+        typer.echo(f"earshot: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def need_training_packages() -> None:
+    """End the command when torch is not installed, saying how to get it."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "onnx", "onnxscript", "matplotlib") if find_spec(name) is None]
+    if missing:
+        typer.echo(f"earshot: this command needs {', '.join(missing)}; pip install 'earshot[train]'", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,28 @@
+"""`earshot export`: a checkpoint -> a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="What `earshot train` wrote.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle; files of an older one are replaced.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Export the four ONNX graphs with tokenizer, calibration and manifest."""
+    need_training_packages()
+    from engines.export import export_bundle
+
+    with errors_told():
+        bundle_id = export_bundle(checkpoint, out)
+    size_bytes = sum(path.stat().st_size for path in out.iterdir())
+    if as_json:
+        print_json({"bundle": str(out), "id": bundle_id, "size_bytes": size_bytes})
+    else:
+        typer.echo(f"bundle {bundle_id} in {out}, {size_bytes:,} bytes")

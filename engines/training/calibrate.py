@@ -1,0 +1,50 @@
+"""Temperature and bias per task, from clips that training has not seen."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.calibration import Calibration, TaskCalibration
+from engines.spec import TASKS
+from engines.training.metrics import best_f1_threshold
+
+#: Weight of a pull towards the identity, in nats: perfectly separated clips would send the temperature to 0.
+PULL = 0.01
+NEWTON_STEPS = 30
+
+
+def calibrate(logits_MK: NDArray[np.float32], labels_MK: NDArray[np.float32]) -> Calibration:
+    """The temperature and bias that give the labels the highest likelihood (arXiv 1706.04599); NaN does not count."""
+    tasks = {}
+    for k, task in enumerate(TASKS):
+        known_M = ~np.isnan(labels_MK[:, k])
+        if not known_M.any():
+            raise ValueError(f"calibration of {task}: came no label, expected one or more")
+        tasks[task] = _fit(logits_MK[known_M, k].astype(np.float64), labels_MK[known_M, k].astype(np.float64))
+    return Calibration(tasks=tasks)
+
+
+def thresholds(scores_MK: NDArray[np.float32], labels_MK: NDArray[np.float32]) -> dict[str, float]:
+    """The score per task above which F1 is best."""
+    chosen = {}
+    for k, task in enumerate(TASKS):
+        known_M = ~np.isnan(labels_MK[:, k])
+        chosen[task] = round(best_f1_threshold(labels_MK[known_M, k], scores_MK[known_M, k]), 4)
+    return chosen
+
+
+def _fit(logits_M: NDArray[np.float64], labels_M: NDArray[np.float64]) -> TaskCalibration:
+    """Newton's method on the convex loss in slope = 1 / temperature and bias."""
+    features_M2 = np.stack([logits_M, np.ones_like(logits_M)], axis=1)
+    identity_2 = np.array([1.0, 0.0])
+    weights_2 = identity_2.copy()
+    for _ in range(NEWTON_STEPS):
+        scores_M = 1 / (1 + np.exp(-np.clip(features_M2 @ weights_2, -40, 40)))
+        gradient_2 = features_M2.T @ (scores_M - labels_M) / len(labels_M) + PULL * (weights_2 - identity_2)
+        curvature_22 = (features_M2.T * (scores_M * (1 - scores_M))) @ features_M2 / len(labels_M) + PULL * np.eye(2)
+        weights_2 = weights_2 - np.linalg.solve(curvature_22, gradient_2)
+    slope, bias = (float(value) for value in weights_2)
+    if slope <= 0:
+        raise ValueError(f"calibration: came a slope of {slope:.3f}: the logits say the opposite of the labels")
+    return TaskCalibration(temperature=round(1 / slope, 6), bias=round(bias, 6))

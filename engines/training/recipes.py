@@ -1,0 +1,57 @@
+"""Named runs: everything that decides what comes out of training, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engines.bundle import Preprocessing
+from engines.data.world.words import vocabulary
+from engines.models.network import NetworkSizes
+from engines.tokenizer import word_pipeline
+from engines.training.episodes import Odds
+from engines.training.trainer import TrainerOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a bundle of that name is trained. `held_out` is the share of clips kept for calibration."""
+
+    name: str
+    preprocessing: Preprocessing
+    vocabulary: list[str]
+    trainer: TrainerOptions
+    odds: Odds
+    embedding_size: int = 64
+    heads: int = 4
+    held_out: float = 0.15
+    seed: int = 1
+
+    @property
+    def sizes(self) -> NetworkSizes:
+        """Shapes of the network."""
+        return NetworkSizes(
+            frame_pixels=self.preprocessing.frame_pixels,
+            window_samples=self.preprocessing.window_samples,
+            sample_rate_hz=self.preprocessing.sample_rate_hz,
+            vocabulary_size=word_pipeline(self.vocabulary).get_vocab_size(),
+            embedding_size=self.embedding_size,
+            heads=self.heads,
+        )
+
+
+WORLD = Recipe(
+    name="world",
+    preprocessing=Preprocessing(
+        frame_pixels=64,
+        sample_rate_hz=16_000,
+        window_samples=15_360,
+        max_frames=8,
+        max_windows=32,
+        max_text_tokens=64,
+    ),
+    vocabulary=vocabulary(),
+    trainer=TrainerOptions(),
+    odds=Odds(),
+)
+
+RECIPES = {recipe.name: recipe for recipe in (WORLD,)}

@@ -31,15 +31,10 @@ class LocalFiles:
     @contextmanager
     def open(self, uri: str, pace: Pace) -> Iterator[Incoming]:
         """See `Source`."""
-        path = Path(os.path.realpath(path_from_file_uri(uri)))
-        root = next((root for root in self._roots if path.is_relative_to(root)), None)
-        if root is None:
-            raise ForbiddenUriError(
-                f"{redact(uri)}: not under one of fetch.file_roots ({len(self._roots)} configured); "
-                "move the file there or add its directory"
-            )
+        named = path_from_file_uri(uri)
         try:
-            descriptor = _open_beneath(root, path)
+            path = Path(os.path.realpath(named))
+            descriptor = _open_beneath(self._root_of(uri, path), path)
         except OSError as error:
             raise _error(uri, error) from error
         try:
@@ -48,6 +43,15 @@ class LocalFiles:
             yield Incoming(size_bytes, _chunks(uri, descriptor, pace))
         finally:
             os.close(descriptor)
+
+    def _root_of(self, uri: str, path: Path) -> Path:
+        for root in self._roots:
+            if path.is_relative_to(root):
+                return root
+        raise ForbiddenUriError(
+            f"{redact(uri)}: not under one of fetch.file_roots ({len(self._roots)} configured); "
+            "move the file there or add its directory"
+        )
 
 
 def _open_beneath(root: Path, path: Path) -> int:

@@ -388,9 +388,12 @@ def test_the_callers_deadline(web_fetcher: WebFetcher) -> None:
         server.wait(60)
         yield b""
 
-    with Server(answer) as server, pytest.raises(FetchFailedError, match=r"0\.2 s in total"):
-        with web_fetcher(server.port).fetch(server.url(), timeout_seconds=0.2):
-            pass
+    with (
+        Server(answer) as server,
+        pytest.raises(FetchFailedError, match=r"0\.2 s in total"),
+        web_fetcher(server.port).fetch(server.url(), timeout_seconds=0.2),
+    ):
+        pass
 
 
 def test_a_connection_that_is_never_accepted(web_fetcher: WebFetcher) -> None:

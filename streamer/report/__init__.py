@@ -1,1 +1,1 @@
-"""Verdicts for people: one self-contained HTML page, and tables for the terminal. Imports records alone."""
+"""Verdicts for people: one self-contained HTML page, and tables for the terminal. Knows records, nothing that runs."""

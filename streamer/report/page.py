@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from xml.etree.ElementTree import Element
 
+from streamer.audit import AuditReport
 from streamer.records import TASKS, Modality, State, Task
 from streamer.report import words
 from streamer.report.card import card
@@ -68,24 +69,20 @@ def _masthead(shown: Sequence[Shown], summary: Summary) -> Element:
         tag("h1", "Earshot"),
         tag("p", "What these videos show, say and sound like, and what that means for them.", class_="lead"),
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in figures), class_="figures"),
-        _audit(summary),
+        _audit(summary.audit),
         _reupload(summary),
         tag("p", "Judged by bundle ", tag("code", summary.bundle), ".", class_="muted"),
         class_="masthead",
     )
 
 
-def _audit(summary: Summary) -> Element | None:
-    counted = summary.conservation
-    if counted is None:
+def _audit(audit: AuditReport | None) -> Element | None:
+    if audit is None:
         return None
-    verdict = "nothing lost, nothing twice" if counted.holds else "the conservation law is BROKEN"
-    return tag(
-        "p",
-        tag("strong", f"Audit: {verdict}. "),
-        words.audited(counted),
-        class_="note" if counted.holds else "note broken",
-    )
+    balanced = words.balanced(audit)
+    verdict = "nothing lost, nothing twice" if balanced else "the conservation law is BROKEN"
+    told = tag("strong", f"Audit: {verdict}. ")
+    return tag("p", told, words.audited(audit), class_="note" if balanced else "note broken")
 
 
 def _reupload(summary: Summary) -> Element | None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from streamer.audit import AuditReport
 from streamer.records import Clip, Event, Modality, Task, Verdict
+
+#: The order in which a video goes through them; "total" beside them counts queues too.
+_STAGES = ("fetch", "recall", "decode", "batch", "embed", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,9 @@ class Shown:
     def stages_ms(self) -> dict[str, float]:
         """Milliseconds of each stage on the way to the verdicts, in order; empty for a dead letter."""
         latency_ms = self.verdicts[0].latency_ms if self.verdicts else {}
-        return {stage: spent_ms for stage, spent_ms in latency_ms.items() if stage != "total"}
+        known = [stage for stage in _STAGES if stage in latency_ms]
+        others = [stage for stage in latency_ms if stage not in {*_STAGES, "total"}]
+        return {stage: latency_ms[stage] for stage in (*known, *others)}
 
     @property
     def spent_ms(self) -> float | None:
@@ -71,7 +77,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Reupload:
-    """The same content sent a second time: milliseconds it took at first, and from the cache."""
+    """The same content sent a second time: milliseconds in its stages at first, and from the cache.
+
+    Both events are alone in the worker, and the time that a batch waits for company is left out.
+    """
 
     file: str
     cold_ms: float
@@ -81,26 +90,10 @@ class Reupload:
 
 
 @dataclass(frozen=True, slots=True)
-class Conservation:
-    """What the audit counted in the topics; events end in verdicts or in one dead letter, and in nothing else."""
-
-    consumed: int
-    verdict_events: int
-    dead_letters: int
-    lost: int
-    duplicated: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing was lost and nothing came out twice."""
-        return self.lost == 0 and self.duplicated == 0
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
     """The run as a whole. `wall_seconds` is from the first event submitted to the last one finished."""
 
     bundle: str
     wall_seconds: float
-    conservation: Conservation | None = None
+    audit: AuditReport | None = None
     reupload: Reupload | None = None

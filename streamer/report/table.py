@@ -12,9 +12,10 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from streamer.audit import AuditReport
 from streamer.records import TASKS, Action, Verdict
 from streamer.report import words
-from streamer.report.shown import Conservation, Reupload, Shown
+from streamer.report.shown import Reupload, Shown
 
 #: Width where nobody says how wide the screen is: a pipe, a file, a build log.
 PIPE_COLUMNS = 100
@@ -38,12 +39,12 @@ def console(*, stderr: bool = False) -> Console:
 
 def run_table(shown: Sequence[Shown]) -> Table:
     """One row per video: what is true of it, a score and an action per task, the strongest reason, milliseconds."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False, header_style="bold")
-    table.add_column("video", overflow="fold", max_width=22)
-    table.add_column("what is true of it", overflow="fold", max_width=24)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("video", overflow="fold", max_width=20)
+    table.add_column("what is true of it", overflow="fold", max_width=30)
     for task in TASKS:
         table.add_column(task.value, no_wrap=True)
-    table.add_column("why", overflow="fold", max_width=20)
+    table.add_column("why", overflow="fold", max_width=30)
     table.add_column("ms", justify="right", no_wrap=True)
     for item in shown:
         spent = "" if item.spent_ms is None else f"{item.spent_ms:,.0f}"
@@ -53,9 +54,9 @@ def run_table(shown: Sequence[Shown]) -> Table:
     return table
 
 
-def audit_line(counted: Conservation) -> Text:
+def audit_line(audit: AuditReport) -> Text:
     """The conservation law in one line, green when it holds."""
-    return Text(f"audit  {words.audited(counted)}", style="green" if counted.holds else "bold red")
+    return Text(f"audit  {words.audited(audit)}", style="green" if words.balanced(audit) else "bold red")
 
 
 def reupload_line(reupload: Reupload) -> Text:
@@ -68,8 +69,6 @@ def answer(shown: Shown) -> Group:
     heading = Text(words.clean(shown.file), style="bold")
     if shown.event.title:
         heading.append(f"  “{words.clean(shown.event.title)}”", style="dim")
-    if shown.dead_letter is not None:
-        return Group(heading, Text(f"  {shown.dead_letter.reason}: {words.clean(shown.dead_letter.error)}\n"))
     table = Table.grid(padding=(0, 2))
     for task in TASKS:
         verdict = shown.verdict(task)
@@ -92,7 +91,8 @@ def _reason_cell(item: Shown) -> Text:
     if gravest is None:
         return Text("")
     if gravest.score is None:
-        return Text(f"{words.state(gravest)}: {words.why(gravest)}", style="dim")
+        code = words.clean(gravest.reason or "").partition(":")[0]
+        return Text(f"{words.state(gravest)}: {code}", style="dim")
     return Text(f"{gravest.task.value}: {words.why(gravest)}")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from streamer.audit import AuditReport
 from streamer.records import Action, Coverage, Evidence, Modality, Verdict
-from streamer.report.shown import Conservation, Reupload, Shown
+from streamer.report.shown import Reupload, Shown
 
 #: Marks that need no colour: an action is told apart by its sign and its name.
 SIGNS = {Action.ALLOW: "✓", Action.REVIEW: "?", Action.RESTRICT: "!", Action.BLOCK: "✕"}
@@ -144,9 +145,13 @@ def agreement(shown: Iterable[Shown]) -> tuple[int, int]:
     return sum(right), len(right)
 
 
-def audited(counted: Conservation) -> str:
+def balanced(audit: AuditReport) -> bool:
+    """Whether nothing was lost and nothing came out twice."""
+    return audit.lost == 0 and audit.duplicated == 0
+
+
+def audited(audit: AuditReport) -> str:
     """The audit's figures in one line."""
-    consumed = count(counted.consumed, "event")
-    dead = count(counted.dead_letters, "dead letter")
-    ended = f"{counted.verdict_events:,} with verdicts + {dead}"
-    return f"{consumed} consumed = {ended} · {counted.lost:,} lost · {counted.duplicated:,} duplicated"
+    ended = f"{audit.verdict_events:,} with verdicts + {count(audit.dead_letters, 'dead letter')}"
+    balance = f"{audit.lost:,} lost · {audit.duplicated:,} duplicated · {audit.in_flight:,} in flight"
+    return f"{count(audit.consumed, 'event')} consumed = {ended} · {balance}"

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from streamer.audit import AuditReport
 from streamer.records import (
     Action,
     Clip,
@@ -23,7 +24,7 @@ from streamer.records import (
     UInt8,
     Verdict,
 )
-from streamer.report.shown import Conservation, DeadLetter, Reupload, Shown, Summary, TrueSpan, Truth
+from streamer.report.shown import DeadLetter, Reupload, Shown, Summary, TrueSpan, Truth
 
 HOSTILE = """</title><script>window.hacked=1</script><img src=x onerror="window.hacked=1">'" onload="window.hacked=1"""
 
@@ -116,7 +117,7 @@ def summary() -> Summary:
     return Summary(
         bundle="world 77aa77aa77aa",
         wall_seconds=6.4,
-        conservation=Conservation(consumed=7, verdict_events=6, dead_letters=1, lost=0, duplicated=0),
+        audit=AuditReport(consumed=7, verdict_events=6, dead_letters=1, lost=0, duplicated=0, in_flight=0),
         reupload=Reupload("heard-only-0001.mp4", cold_ms=212.0, cached_ms=2.4, cache_tier="memory", same_scores=True),
     )
 

@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
+WORLD_CLIPS ?= 1500
+UNSEEN_CLIPS ?= 500
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
@@ -40,6 +42,21 @@ ci: lint types architecture test ## what has to pass
 format: $(TOOLS) ## bring the code into the shape that lint asks for
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Trained on one world and looked at on another that it has never seen.
+WORLD := out/world
+world-bundle: $(TOOLS) ## train the shipped world bundle from nothing, and say how right it is
+	rm -rf $(WORLD)
+	$(BIN)/earshot world render $(WORLD)/train --clips $(WORLD_CLIPS) --seed 1
+	$(BIN)/earshot world render $(WORLD)/unseen --clips $(UNSEEN_CLIPS) --seed 2
+	@for part in train unseen; do \
+	  echo "decode $(WORLD)/$$part"; \
+	  $(BIN)/earshot decode --save $(WORLD)/$$part --json $(WORLD)/$$part/*.mp4 > $(WORLD)/$$part/decoded.jsonl || exit 1; \
+	done
+	$(BIN)/earshot train --recipe world --data $(WORLD)/train --out $(WORLD)/run
+	$(BIN)/earshot export $(WORLD)/run/checkpoint.safetensors --out engines/bundles/world
+	$(BIN)/earshot verify engines/bundles/world --checkpoint $(WORLD)/run/checkpoint.safetensors
+	$(BIN)/earshot evaluate engines/bundles/world --data $(WORLD)/unseen
 
 schemas: $(RUNTIME) ## write docs/schemas again, after a change of records
 	$(BIN)/python -m streamer.schemas docs/schemas

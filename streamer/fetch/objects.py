@@ -77,15 +77,21 @@ def _chunks(runner: asyncio.Runner, uri: str, pace: Pace, stream: BytesStream) -
 def _run(runner: asyncio.Runner, uri: str, pace: Pace, start: Callable[[], Awaitable[R]]) -> R:
     """One step. obstore's blocking calls cannot be ended from outside; its awaitable ones can."""
 
-    async def step() -> R:
+    timeout_seconds = pace.remaining_seconds()
+
+    async def step() -> R | None:
         try:
-            async with asyncio.timeout(pace.remaining_seconds()):
+            async with asyncio.timeout(timeout_seconds):
                 return await start()
-        except TimeoutError as error:
-            raise pace.late() from error
+        except TimeoutError:
+            return None
 
     with _errors(uri):
-        return runner.run(step())
+        outcome = runner.run(step())
+    # An error raised inside would stay in a reference cycle of asyncio's, and with it the open connection.
+    if outcome is None:
+        raise pace.late()
+    return outcome
 
 
 @contextmanager

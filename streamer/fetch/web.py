@@ -37,6 +37,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MISSING = (404, 410)
 _LATER = (408, 421, 425, 429)
 _MAX_SHOWN = 160
+_MAX_LENGTH_DIGITS = 20
 
 
 class Web:
@@ -168,7 +169,7 @@ def _incoming(uri: str, response: httpcore2.Response, pace: Pace) -> Incoming:
         raise ContentMismatchError(
             f"{redact(uri)}: came Content-Encoding {encoding[:20]!r}, expected the object as it is; store it without"
         )
-    length = headers.get(b"content-length", b"")
+    length = headers.get(b"content-length", b"")[:_MAX_LENGTH_DIGITS]
     pace.begin_body()
     return Incoming(int(length) if length.isdigit() else None, _chunks(response, pace))
 

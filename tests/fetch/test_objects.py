@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import http.client
+import socket
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -180,6 +183,30 @@ def test_a_store_that_says_nothing(s3_fetcher: S3Fetcher) -> None:
 
     with Server(answer) as server, pytest.raises(FetchFailedError, match=r"0\.4 s for the object's headers"):
         fetched(s3_fetcher(server.url(""), connect_seconds=0.2, first_byte_seconds=0.2), f"s3://{BUCKET}/k")
+
+
+@pytest.mark.parametrize("sent", [b"", _head(1000) + b"x"])
+def test_a_connection_given_up_is_closed_at_once(s3_fetcher: S3Fetcher, sent: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+
+        def until_closed() -> bytes:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(30)
+                connection.recv(65536)
+                connection.sendall(sent)
+                return connection.recv(1)
+
+        stalled = pool.submit(until_closed)
+        limits = {"connect_seconds": 0.2, "first_byte_seconds": 0.2, "rate_window_seconds": 0.4}
+        fetcher = s3_fetcher(f"http://127.0.0.1:{listener.getsockname()[1]}", **limits)
+        gc.disable()
+        try:
+            with pytest.raises(FetchFailedError, match="too slow"):
+                fetched(fetcher, f"s3://{BUCKET}/k")
+            assert stalled.result() == b""
+        finally:
+            gc.enable()
 
 
 @pytest.mark.parametrize(("window_seconds", "passes"), [(0.4, False), (20.0, True)])

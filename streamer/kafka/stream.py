@@ -30,7 +30,7 @@ def message_from_kafka(record: KafkaMessage) -> Message:
     """The client's record as ours, untouched."""
     topic, partition, offset = record.topic(), record.partition(), record.offset()
     assert topic is not None and partition is not None and offset is not None, "only errors come without a position"
-    pairs = cast(list[tuple[str, str | bytes | None]], record.headers() or [])
+    pairs = cast("list[tuple[str, str | bytes | None]]", record.headers() or [])
     headers = tuple((name, _bytes(value)) for name, value in pairs if value is not None)
     position = Position(topic, partition, offset)
     return Message(
@@ -59,6 +59,7 @@ class KafkaStream:
         self._paused_topics: frozenset[str] = frozenset()
         self._paused: set[Partition] = set()
         self._owned: set[Partition] = set()
+        self._polled: list[Message] = []
         self._assigned = False
 
     def open(self, ownership: Ownership) -> None:
@@ -85,19 +86,19 @@ class KafkaStream:
 
     def poll(self, timeout_seconds: float, max_messages: int) -> list[Message]:
         """See `Stream.poll`. Rebalances, errors and statistics are handled inside."""
-        messages: list[Message] = []
-        record = self._consumer.poll(timeout_seconds)
+        self._polled = []
+        record = self._next(timeout_seconds)
         while record is not None:
             error = record.error()
-            if error is None:
-                messages.append(message_from_kafka(record))
-            else:
+            if error is not None:
                 self._on_poll_error(error)
-            if len(messages) >= max_messages:
+            elif _place(record) in self._owned:
+                self._polled.append(message_from_kafka(record))
+            if len(self._polled) >= max_messages:
                 break
-            record = self._consumer.poll(0)
+            record = self._next(0)
         self._apply_pauses()
-        return [message for message in messages if _partition(message) in self._owned]
+        return self._polled
 
     def pause(self, topics: Collection[str]) -> None:
         """See `Stream.pause`."""
@@ -119,6 +120,8 @@ class KafkaStream:
             found = self._consumer.committed(wanted, timeout=_COMMITTED_TIMEOUT_SECONDS)
         except KafkaException as error:
             raise PublishFailedError(f"cannot read committed offsets: {explain(error)}") from error
+        if unknown := [item for item in found if item.error is not None]:
+            raise PublishFailedError(f"cannot read committed offsets: {unknown[0].error}")
         return {(item.topic, item.partition): item.offset for item in found if item.offset >= 0}
 
     def assigned(self) -> bool:
@@ -128,6 +131,12 @@ class KafkaStream:
     def close(self) -> None:
         """See `Stream.close`."""
         self._stack.close()
+
+    def _next(self, timeout_seconds: float) -> KafkaMessage | None:
+        try:
+            return self._consumer.poll(timeout_seconds)
+        except KafkaException as error:
+            raise BrokerError(f"the consumer cannot go on: {explain(error)}") from error
 
     def _apply_pauses(self) -> None:
         wanted = {partition for partition in self._owned if partition[0] in self._paused_topics}
@@ -153,6 +162,8 @@ class KafkaStream:
         self._forget(gone)
 
     def _forget(self, partitions: set[Partition]) -> None:
+        """Records polled just before go too: should the partition come back at once, it starts before them."""
+        self._polled = [message for message in self._polled if _partition(message) not in partitions]
         self._owned -= partitions
         self._paused -= partitions
         log.info("unassigned", partitions=len(partitions), owned=len(self._owned))
@@ -177,6 +188,10 @@ class KafkaStream:
 
 def _partition(message: Message) -> Partition:
     return message.position.topic, message.position.partition
+
+
+def _place(record: KafkaMessage) -> tuple[str | None, int | None]:
+    return record.topic(), record.partition()
 
 
 def _pairs(partitions: Collection[TopicPartition]) -> set[Partition]:

@@ -65,13 +65,13 @@ class TransactionalPublisher:
         """A new producer where the last one was given up: its start finishes or aborts what that one left open."""
         if self._producer is not None:
             return
-        self._rebuilds += 1
+        self._producer = self._connected()
+        self._rebuilds += 1  # only where the brokers answer: an outage may last as long as it likes
         if self._rebuilds > _MOST_REBUILDS:
             raise BrokerError(
                 f"the producer {self._transactional_id!r} was lost {_MOST_REBUILDS} times in a row: is a second "
-                "process running with the same kafka.instance, or are the brokers unreachable?"
+                "process running with the same kafka.instance?"
             )
-        self._producer = self._connected()
 
     def publish(self, prefix: Prefix) -> None:
         """One transaction. The time it may take is bounded; what is unknown at the bound is settled by `recover`."""
@@ -82,19 +82,29 @@ class TransactionalPublisher:
         try:
             producer.begin_transaction()
             _send(producer, prefix.outputs, deadline)
-            offsets = _topic_partitions(prefix.next_offsets)
-            group = self._consumer.consumer_group_metadata()
+            offsets, group = _topic_partitions(prefix.next_offsets), self._membership()
             _until(deadline, lambda seconds: producer.send_offsets_to_transaction(offsets, group, seconds))
             _until(deadline, producer.commit_transaction)
-        except (KafkaException, SystemError) as error:
+        except (KafkaException, SystemError, PublishFailedError) as error:
             self._give_up(error)
             raise PublishFailedError(f"transaction of {prefix.records} records: {explain(error)}") from error
         self._rebuilds = 0
 
+    def _membership(self) -> object:
+        """The group's present generation and our place in it, by which the broker tells a zombie's offsets.
+
+        Without a member id it would take the offsets unseen (KIP-447 keeps that for old clients).
+        """
+        group = self._consumer.consumer_group_metadata()
+        if not self._consumer.memberid():
+            raise PublishFailedError("not a member of the group at the moment")
+        return group
+
     def _give_up(self, error: Exception) -> None:
         """Abort where that is possible and certain; drop the producer where it is not."""
         producer, self._producer = self._producer, None
-        if producer is None or is_fatal(error) or is_retriable(error):
+        ours = isinstance(error, PublishFailedError)
+        if producer is None or (not ours and (is_fatal(error) or is_retriable(error))):
             return  # retriable here means that time ran out: nobody knows how the transaction ended
         try:
             producer.abort_transaction(self._options.publish_timeout_seconds)
@@ -120,16 +130,32 @@ class AcknowledgedPublisher:
     def __init__(self, options: KafkaOptions, consumer: Consumer) -> None:
         self._options = options
         self._consumer = consumer
-        self._producer = Producer(options.producer(None))
+        self._producer: Producer | None = None
 
     def open(self) -> None:
-        """Nothing to do: the producer connects when it first sends."""
+        """A producer; it connects when it first sends."""
+        self.recover()
 
     def recover(self) -> None:
-        """Nothing to do: what was not acknowledged is sent again."""
+        """A new producer where the last one was of no more use; what was not acknowledged is sent again."""
+        if self._producer is None:
+            self._producer = Producer(self._options.producer(None))
 
     def publish(self, prefix: Prefix) -> None:
         """Send, wait for every acknowledgement, commit."""
+        self.recover()
+        assert self._producer is not None
+        try:
+            self._send(self._producer, prefix.outputs)
+            committed = self._consumer.commit(offsets=_topic_partitions(prefix.next_offsets), asynchronous=False)
+        except (KafkaException, SystemError) as error:
+            if is_fatal(error):
+                self._producer = None
+            raise PublishFailedError(f"{prefix.records} records: {explain(error)}") from error
+        if refused := [item for item in committed if item.error is not None]:
+            raise PublishFailedError(f"offsets of {refused[0].topic}: {refused[0].error}")
+
+    def _send(self, producer: Producer, outputs: Sequence[Outgoing]) -> None:
         deadline = time.monotonic() + self._options.publish_timeout_seconds
         failed: list[str] = []
 
@@ -137,14 +163,10 @@ class AcknowledgedPublisher:
             if error is not None:
                 failed.append(f"{message.topic()}: {error}")
 
-        try:
-            _send(self._producer, prefix.outputs, deadline, on_delivery)
-            unacknowledged = self._producer.flush(max(0.1, deadline - time.monotonic()))
-            if failed or unacknowledged:
-                raise PublishFailedError(f"{unacknowledged} unacknowledged, failed: {failed[:3]}")
-            self._consumer.commit(offsets=_topic_partitions(prefix.next_offsets), asynchronous=False)
-        except KafkaException as error:
-            raise PublishFailedError(f"{prefix.records} records: {explain(error)}") from error
+        _send(producer, outputs, deadline, on_delivery)
+        unacknowledged = producer.flush(max(0.1, deadline - time.monotonic()))
+        if failed or unacknowledged:
+            raise PublishFailedError(f"{unacknowledged} unacknowledged, failed: {failed[:3]}")
 
 
 def _topic_partitions(next_offsets: Mapping[Partition, int]) -> list[TopicPartition]:

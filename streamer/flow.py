@@ -16,7 +16,7 @@ import structlog
 from pydantic import Field
 
 from streamer.batch import Batcher, BatchOptions
-from streamer.errors import EarshotError, EngineFailedError, InternalError, UndecodableError
+from streamer.errors import EarshotError, InternalError, UndecodableError
 from streamer.metrics import Metrics
 from streamer.options import Options
 from streamer.pipeline import Pipeline
@@ -148,16 +148,13 @@ class Flow:
                 results = self._pipeline.judge(batch)
             for ticket, verdicts in zip(tickets, results, strict=True):
                 self._done(ticket, verdicts)
-        except EngineFailedError as error:
+        except Exception as error:
             if len(tickets) == 1:
                 self._fail(tickets[0], error)
                 return
-            log.warning("batch_failed", cases=len(tickets), error=str(error))
+            log.warning("batch_failed", cases=len(tickets), error=f"{type(error).__name__}: {error}")
             for ticket, case, wait_ms in zip(tickets, batch.cases, batch.wait_ms, strict=True):
                 self._judge([ticket], Batch((case,), (wait_ms,)))
-        except Exception as error:
-            for ticket in tickets:
-                self._fail(ticket, error)
 
     def _remaining(self, ticket: Ticket) -> float:
         return max(0.01, ticket.deadline_seconds - self._clock())

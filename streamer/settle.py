@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pydantic import Field
 
 from streamer import wire
-from streamer.errors import EarshotError, RetryableError
+from streamer.errors import EarshotError, MalformedEventError, RetryableError
 from streamer.flow import Outcome, Ticket
 from streamer.metrics import Metrics
 from streamer.options import Options
-from streamer.outbox import Outbox
+from streamer.outbox import MOST_MESSAGE_BYTES, Outbox, size_bytes
 from streamer.pipeline import Pipeline
 from streamer.records import Message, Outgoing, Rejected, State, Verdict
 
@@ -48,6 +48,11 @@ class Settlement:
     def of_rejected(self, rejected: Rejected) -> tuple[Outgoing, ...]:
         """A message that is no event: a dead letter."""
         return self._dead_letter(rejected.message, rejected.reason, rejected.error)
+
+    def of_bulky(self, message: Message) -> tuple[Outgoing, ...]:
+        """A message too large to go any further: a dead letter without it."""
+        error = f"came {size_bytes(message)} bytes with headers, expected at most {MOST_MESSAGE_BYTES}"
+        return self._dead_letter(message, MalformedEventError.reason, error)
 
     def of_expired(self, ticket: Ticket, deadline_seconds: float) -> tuple[Outgoing, ...]:
         """An event whose time is up: verdicts that say so, so that it does not hold up its partition."""

@@ -23,9 +23,11 @@ from streamer.flow import Flow, Ticket
 from streamer.metrics import Metrics
 from streamer.offsets import Partition
 from streamer.options import Options
+from streamer.outbox import is_bulky
 from streamer.records import Event, Message, Outgoing, Position, Rejected
 from streamer.settle import Settlement
 from streamer.stream import Stream
+from streamer.watchdog import watchdog
 
 log = structlog.get_logger()
 
@@ -35,16 +37,23 @@ _MOST_POLLED = 64
 _MOST_DEFERRED = 256
 #: A pause ends when this share of the limits is free of work: each one throws away what the client has prefetched.
 _RESUME_SHARE = 0.75
+#: How long the way out may take for a worker that was told to leave at once.
+_LEAVE_SECONDS = 3.0
 
 
 class WorkerOptions(Options):
-    """Limits of one worker. An event without a deadline of its own gets `deadline_seconds`."""
+    """Limits of one worker. An event without a deadline of its own gets `deadline_seconds`.
+
+    When the loop does not turn for `stuck_seconds` the process ends itself; several times
+    `kafka.publish_timeout_seconds` is right.
+    """
 
     max_in_flight_events: int = Field(default=64, ge=1, le=100_000)
     max_in_flight_bytes: int = Field(default=512 * 2**20, ge=2**20)
     max_uncommitted_events: int = Field(default=5_000, ge=1)
     deadline_seconds: float = Field(default=120.0, gt=0, le=24 * 3600)
     drain_seconds: float = Field(default=45.0, ge=0, le=3600)
+    stuck_seconds: float = Field(default=180.0, ge=5, le=24 * 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,8 @@ class Worker:
         self._health = health
         self._clocks = clocks
         self._stops = 0
+        self._publishes = True  # until the worker fails, or has to leave at once
+        self._leave_seconds = math.inf
         self._paused = False
         self._working: set[Ticket] = set()  # somebody may still hold memory for these
         self._open: dict[Position, Ticket] = {}  # these have no outcome yet
@@ -101,17 +112,31 @@ class Worker:
 
         Raises `BrokerError` (fatal) when Kafka refuses to go on; what was not committed comes again.
         """
-        self._stream.open(self)
-        try:
-            while not self._stops and not until():
-                self._turn()
-            self._drain()
-        finally:
-            self._stream.close()
+        with watchdog(self._why_leave_at_once):
+            self._stream.open(self)
+            try:
+                while not self._stops and not until():
+                    self._turn()
+                self._drain()
+            except BaseException:
+                self._publishes = False
+                raise
+            finally:
+                self._stream.close()
 
     def stop(self) -> None:
         """Drain and return; called a second time: leave at once, what is unfinished comes again."""
         self._stops += 1
+        if self._stops > 1:
+            self._publishes = False
+            self._leave_seconds = min(self._leave_seconds, self._clocks.monotonic() + _LEAVE_SECONDS)
+
+    def _why_leave_at_once(self) -> str | None:
+        if self._clocks.monotonic() >= self._leave_seconds:
+            return "told to stop twice, and a call to Kafka does not return"
+        if self._health.stalled(self._options.stuck_seconds):
+            return f"no turn of the poll loop for {self._options.stuck_seconds:g} s"
+        return None
 
     @property
     def idle(self) -> bool:
@@ -121,7 +146,8 @@ class Worker:
     def on_revoked(self, partitions: Collection[Partition]) -> None:
         """See `Ownership`: publish what has finished, then forget the rest."""
         self._take_outcomes()
-        self._committer.publish_all()
+        if self._publishes:
+            self._committer.publish_all()
         self.on_lost(partitions)
 
     def on_lost(self, partitions: Collection[Partition]) -> None:
@@ -149,6 +175,9 @@ class Worker:
         if message.position.topic != self._retry_topic:
             message = wire.as_new(message)  # retry headers count only where nobody but a worker writes
         if not self._committer.start(message.position):
+            return
+        if message.position.topic != self._retry_topic and is_bulky(message):
+            self._committer.finish(message.position, self._settlement.of_bulky(message))
             return
         if wire.not_before_ms_of(message) > self._clocks.unix_ms():
             self._serial += 1
@@ -229,7 +258,7 @@ class Worker:
             self._expire()
             self._committer.turn()
             self._report()
-        if self._stops < 2:
+        if self._publishes:
             self._take_outcomes()
             self._committer.publish_all()
         log.info("drained", given_up=len(self._open), uncommitted=len(self._committer))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -19,9 +24,6 @@ def run(
     SIGTERM or Ctrl-C: finish what is in flight within worker.drain_seconds, commit, leave the group. A second one:
     leave at once; what was not finished comes again to another worker, and nothing is lost.
     """
-    import signal
-    import threading
-
     import structlog
 
     from streamer.assemble import open_parts, open_worker
@@ -32,8 +34,41 @@ def run(
             structlog.get_logger().warning(
                 "secret_not_set", why="uploaders can work out which frames are looked at", mend="set EARSHOT_SECRET"
             )
-        with open_parts(settings) as parts, open_worker(settings, parts) as worker:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, lambda *_: worker.stop())
-                signal.signal(signal.SIGINT, lambda *_: worker.stop())
+        with (
+            open_parts(settings) as parts,
+            open_worker(settings, parts) as worker,
+            stopped_by_signals(worker.stop),
+        ):
             worker.run()
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` for each SIGTERM and SIGINT, from a thread of its own.
+
+    Python runs signal handlers in the main thread between two of its own instructions: not while a call to Kafka
+    waits for a broker that is gone, which is when somebody sends the second signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    inbox, outbox = socket.socketpair()
+    outbox.setblocking(False)
+
+    def listen() -> None:
+        while inbox.recv(1):
+            stop()
+
+    kept = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    woken = signal.set_wakeup_fd(outbox.fileno())
+    thread = threading.Thread(target=listen, name="signals", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(woken)
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+        outbox.close()
+        thread.join()
+        inbox.close()

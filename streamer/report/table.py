@@ -20,12 +20,7 @@ from streamer.report.shown import Reupload, Shown
 #: Width where nobody says how wide the screen is: a pipe, a file, a build log.
 PIPE_COLUMNS = 100
 
-_STYLES = {
-    Action.ALLOW: "green",
-    Action.REVIEW: "yellow",
-    Action.RESTRICT: "bright_red",
-    Action.BLOCK: "bold white on red",
-}
+_COLOURS = {Action.ALLOW: "green", Action.REVIEW: "yellow", Action.RESTRICT: "bright_red", Action.BLOCK: "red"}
 _BAR_CELLS = 20
 
 
@@ -77,11 +72,15 @@ def answer(shown: Shown) -> Group:
     return Group(heading, table, Text(f"  {_footing(shown)}\n", style="dim"))
 
 
+def _style(action: Action) -> str:
+    return f"bold reverse {_COLOURS[action]}" if action == Action.BLOCK else _COLOURS[action]
+
+
 def _score_cell(verdict: Verdict | None) -> Text:
     if verdict is None:
         return Text("–", style="dim")
     score = "n/a" if verdict.score is None else f"{verdict.score:.2f}"
-    return Text(f"{score}\n").append(verdict.action.value, style=_STYLES[verdict.action])
+    return Text(f"{score}\n").append(verdict.action.value, style=_style(verdict.action))
 
 
 def _reason_cell(item: Shown) -> Text:
@@ -97,12 +96,12 @@ def _reason_cell(item: Shown) -> Text:
 
 
 def _answer_cells(verdict: Verdict) -> tuple[Text, Text, Text, Text, Text]:
-    action = Text(verdict.action.value, style=_STYLES[verdict.action])
+    action = Text(verdict.action.value, style=_style(verdict.action))
     if verdict.score is None:
         reason = Text(f"{words.state(verdict)}: {words.why(verdict)}")
         return Text(verdict.task.value), Text("not scored"), Text(), action, reason
     filled = round(_BAR_CELLS * verdict.score)
-    bar = Text("━" * filled, style=_STYLES[verdict.action].split()[-1]).append("─" * (_BAR_CELLS - filled), style="dim")
+    bar = Text("━" * filled, style=_COLOURS[verdict.action]).append("─" * (_BAR_CELLS - filled), style="dim")
     sign = "≥" if verdict.score >= verdict.threshold else "<"
     why = Text(words.why(verdict))
     if verdict.reason:

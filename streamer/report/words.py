@@ -28,7 +28,7 @@ def clean(text: str) -> str:
         unsafe = unicodedata.category(character) in _UNSAFE and character not in _JOINERS
         return "\N{REPLACEMENT CHARACTER}" if unsafe else character
 
-    return "".join(map(safe, text))
+    return text if text.isprintable() else "".join(map(safe, text))
 
 
 def seconds(value: float) -> str:

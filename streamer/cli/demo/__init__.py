@@ -37,8 +37,8 @@ def demo(
     from streamer.report.words import balanced
 
     with errors_told():
-        folder = _folder(work)
-        report.parent.mkdir(parents=True, exist_ok=True)
+        _made(report.parent, "--report")
+        folder = _made(work or Path.home() / ".cache" / "earshot", "--work")
         shown, summary = _perform(folder, clips)
         report.write_text(page(shown, summary), "utf-8")
     if as_json:
@@ -49,15 +49,15 @@ def demo(
         raise typer.Exit(1)
 
 
-def _folder(work: Path | None) -> Path:
+def _made(folder: Path, option: str) -> Path:
+    """The folder, there and absolute. Raises `SettingsError` naming the option that chooses another."""
     from streamer.errors import SettingsError
 
-    folder = (work or Path.home() / ".cache" / "earshot").absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"cannot keep clips in {folder}: {error.strerror}; name another folder: --work") from error
-    return folder
+        raise SettingsError(f"cannot write to {folder}: {error.strerror}; name another place with {option}") from error
+    return folder.resolve()
 
 
 def _perform(folder: Path, clips: int) -> tuple[list[Shown], Summary]:

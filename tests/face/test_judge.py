@@ -1,0 +1,73 @@
+"""`earshot judge` on files at hand: answers for people, wire verdicts for scripts, reasons for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engines.data.world import draw_truth, render_clip
+from streamer.records import Verdict
+from tests.face.command import earshot
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("judge")
+    render_clip(draw_truth(5, 0), folder / "clip.mp4")
+    (folder / "text.mp4").write_text("no video")
+    return folder
+
+
+def test_prints_wire_verdicts_with_the_file(folder: Path) -> None:
+    done = earshot("judge", "--json", "clip.mp4", "text.mp4", "--title", "a red star", "--query", "bell", folder=folder)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["file"], line["task"]) for line in lines] == [
+        (file, task) for file in ("clip.mp4", "text.mp4") for task in ("clickbait", "adult", "relevance")
+    ]
+    for line in lines:
+        verdict = msgspec.convert(line, Verdict)
+        assert (verdict.state == "undecodable") == (line["file"] == "text.mp4")
+        assert (verdict.score is None) == (verdict.state == "undecodable")
+    assert lines[0]["evidence"] and lines[0]["coverage"]["frames"] > 0
+    assert set(lines[0]["latency_ms"]) >= {"fetch", "recall", "decode", "embed", "score", "total"}
+
+
+def test_tells_people_scores_reasons_and_coverage(folder: Path) -> None:
+    done = earshot("judge", "clip.mp4", folder=folder)
+    assert done.returncode == 0, done.stderr
+    for word in ("clip.mp4", "clickbait", "adult", "0.50", "frames, largest gap", "heard", "decode"):
+        assert word in done.stdout
+    assert "relevance" not in done.stdout, "nobody asked"
+    assert "\x1b" not in done.stdout
+
+
+def test_one_bad_file_costs_only_itself(folder: Path) -> None:
+    done = earshot("judge", "--json", "nowhere.mp4", "clip.mp4", folder=folder)
+    assert done.returncode == 1
+    assert "nowhere.mp4" in done.stderr and "Traceback" not in done.stderr
+    assert {json.loads(line)["file"] for line in done.stdout.splitlines()} == {"clip.mp4"}
+
+
+def test_secrets_in_links_are_not_told(folder: Path) -> None:
+    done = earshot("judge", "https://user:hunter2@127.0.0.1/video.mp4?signature=hunter3", folder=folder)
+    assert done.returncode == 1
+    assert "127.0.0.1" in done.stderr
+    assert "hunter" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "FILE|URI"),
+        (("clip.mp4", "--bundle", "nonsense"), "nonsense"),
+        (("clip.mp4", "-c", "none.yaml"), "none.yaml"),
+    ],
+)
+def test_wrong_use_says_what_came(folder: Path, arguments: tuple[str, ...], expected: str) -> None:
+    done = earshot("judge", *arguments, folder=folder)
+    assert done.returncode == 2
+    assert expected in done.stderr and "Traceback" not in done.stderr

@@ -26,8 +26,8 @@ from streamer.options import Options
 from streamer.outbox import is_bulky
 from streamer.records import Event, Message, Outgoing, Position, Rejected
 from streamer.settle import Settlement
+from streamer.shutdown import watchdog
 from streamer.stream import Stream
-from streamer.watchdog import watchdog
 
 log = structlog.get_logger()
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -27,6 +22,7 @@ def run(
     import structlog
 
     from streamer.assemble import open_parts, open_worker
+    from streamer.shutdown import stopped_by_signals
 
     with errors_told():
         settings = settings_from(config, engine__bundle=bundle, admin__port=admin_port)
@@ -40,35 +36,3 @@ def run(
             stopped_by_signals(worker.stop),
         ):
             worker.run()
-
-
-@contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` for each SIGTERM and SIGINT, from a thread of its own.
-
-    Python runs signal handlers in the main thread between two of its own instructions: not while a call to Kafka
-    waits for a broker that is gone, which is when somebody sends the second signal.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    inbox, outbox = socket.socketpair()
-    outbox.setblocking(False)
-
-    def listen() -> None:
-        while inbox.recv(1):
-            stop()
-
-    kept = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
-    woken = signal.set_wakeup_fd(outbox.fileno())
-    thread = threading.Thread(target=listen, name="signals", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(woken)
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-        outbox.close()
-        thread.join()
-        inbox.close()

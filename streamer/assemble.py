@@ -115,10 +115,12 @@ def derived(secret: bytes, purpose: bytes) -> bytes:
 
 
 @contextmanager
-def open_worker(settings: Settings, parts: Parts, stream: Stream | None = None) -> Iterator[Worker]:
-    """The worker of production, with its admin port. `stream`: something else than Kafka, for tests."""
+def open_worker(
+    settings: Settings, parts: Parts, stream: Stream | None = None, metrics: Metrics | None = None
+) -> Iterator[Worker]:
+    """The worker of production, with its admin port. `stream`: something else than Kafka. `metrics`: to look at."""
     kafka = settings.kafka
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     clocks = Clocks(time.monotonic, lambda: time.time_ns() // 1_000_000)
     version = {"earshot": streamer.__version__, "bundle": parts.bundle.id, "engine": parts.lineage.engine}
     metrics.engine.info(version)

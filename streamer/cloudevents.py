@@ -17,7 +17,10 @@ from msgspec import Meta
 from streamer.errors import MalformedEventError
 from streamer.records import Headers, Message
 
-MAX_VALUE_BYTES = 1_048_576
+# Together below 1,000,000 bytes, which Kafka clients send without being told to: a retry or a dead letter of what was
+# accepted can always be sent.
+MAX_VALUE_BYTES = 524_288
+MAX_BESIDE_BYTES = 65_536
 MAX_ATTRIBUTE_LENGTH = 1_024
 
 T = TypeVar("T")
@@ -87,10 +90,17 @@ def open_envelope(message: Message) -> Envelope:
         MalformedEventError: poison; no CloudEvent, too large, or an attribute that cannot be used.
     """
     value = _json_bytes(message.value)
+    if beside_bytes(message) > MAX_BESIDE_BYTES:
+        malformed("headers", f"came {beside_bytes(message)} bytes with the key, expected at most {MAX_BESIDE_BYTES}")
     content_type = _header(message.headers, "content-type") or ""
     if content_type.lower().startswith(_STRUCTURED):
         return _open_structured(value, content_type, message.headers)
     return _open_binary(value, content_type, message.headers)
+
+
+def beside_bytes(message: Message) -> int:
+    """Size of key and headers."""
+    return len(message.key or b"") + sum(len(name) + len(value or b"") for name, value in message.headers)
 
 
 def encode_headers(headers: BinaryHeaders) -> Headers:
@@ -139,6 +149,8 @@ def _json_bytes(value: bytes | None) -> bytes:
     """The JSON text of a record's value."""
     if value is None:
         malformed("value", "came null (a tombstone), expected an event")
+    if not value:
+        malformed("value", "came 0 bytes, expected an event")
     if len(value) > MAX_VALUE_BYTES:
         malformed("value", f"came {len(value)} bytes, expected at most {MAX_VALUE_BYTES}: send a URI, not the media")
     return value[_FRAMING_BYTES:] if value[:1] == b"\x00" else value
@@ -163,12 +175,15 @@ def _open_structured(value: bytes, content_type: str, headers: Headers) -> Envel
     event = decode_json(_STRUCTURED_DECODER, value, "$")
     _check_version("$.specversion", event.specversion)
     _check_json_type("$.datacontenttype", event.datacontenttype or "")
+    data = event.data_base64 or bytes(event.data)
+    if not data:
+        malformed("$.data", "missing, and it is required")
     return Envelope(
         event_id=_attribute("$.id", event.id),
         source=_attribute("$.source", event.source),
         event_type=event.type,
         traceparent=_traceparent(headers, event.traceparent),
-        data=bytes(event.data) if event.data_base64 is None else event.data_base64,
+        data=data,
         root="$.data",
     )
 

@@ -1,7 +1,8 @@
 """Messages that go another way than into a verdict: retries, dead letters, replays.
 
-Key and value are never touched, and neither is a header that others wrote. Earshot's own headers have a prefix:
-`retry.` and `source.` on the retry topic, `dlq.` on a dead letter, `origin.` on what was replayed. Pure.
+Key and value are not touched, and neither is a header that others wrote; only what is too large to be sent is cut.
+Earshot's own headers have a prefix: `retry.` and `source.` on the retry topic, `dlq.` on a dead letter, `origin.` on
+what was replayed. Pure.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from streamer.cloudevents import MAX_BESIDE_BYTES, MAX_VALUE_BYTES, beside_bytes
 from streamer.records import Headers, Message, Outgoing, Position, Source
 
 MAX_ERROR_BYTES = 2_048
+MAX_LETTER_BYTES = MAX_VALUE_BYTES + MAX_BESIDE_BYTES
+CUT_BYTES = 1_024
 MAX_ATTEMPT = 1_000_000
 
 _TRANSIENT = ("retry.", "source.", "dlq.")
@@ -58,6 +62,10 @@ class DeadLetterHeaders(msgspec.Struct, frozen=True, kw_only=True, rename=lambda
     attempt: Annotated[Digits, Meta(description="How many times it was tried.")]
     first_seen_ms: Annotated[Digits, Meta(description="Timestamp of the record that was first consumed.")]
     service_version: Annotated[str, Meta(description="Version of Earshot that gave up.")]
+    cut_bytes: Annotated[
+        Digits | None,
+        Meta(description="Only where the message was too large to send: its size. Key and value are its first KiB."),
+    ] = None
 
 
 def retry_message(message: Message, topic: str, reason: str, *, attempt: int, not_before_ms: int) -> Outgoing:
@@ -74,15 +82,17 @@ def retry_message(message: Message, topic: str, reason: str, *, attempt: int, no
 
 def dead_letter(message: Message, reason: str, error: str, *, attempt: int, topic: str, version: str) -> Outgoing:
     """The message on its way to the dead-letter topic, with why it got there and where it stood when consumed."""
+    size_bytes = beside_bytes(message) + len(message.value or b"")
     ours = DeadLetterHeaders(
         reason=reason,
         error=_capped(error),
         attempt=str(attempt),
         first_seen_ms=str(first_seen_ms_of(message)),
         service_version=version,
+        cut_bytes=str(size_bytes) if size_bytes > MAX_LETTER_BYTES else None,
         **_position_texts(source_of(message)),
     )
-    return _with(message, topic, ours)
+    return _with(_cut(message) if ours.cut_bytes else message, topic, ours)
 
 
 def replay_message(letter: Message) -> Outgoing:
@@ -91,7 +101,7 @@ def replay_message(letter: Message) -> Outgoing:
     `origin.*` keeps the very first position, over any number of replays.
 
     Raises:
-        ValueError: the message is no dead letter of Earshot.
+        ValueError: the message is no dead letter of Earshot, or not a whole one.
     """
     first = letter_position(letter)
     if first is None:
@@ -99,6 +109,8 @@ def replay_message(letter: Message) -> Outgoing:
             f"{letter.position}: no dead letter (came headers {sorted({name for name, _ in letter.headers})}, "
             "expected dlq.topic, dlq.partition and dlq.offset); name the topic that earshot writes dead letters to"
         )
+    if letter.header("dlq.cut_bytes") is not None:
+        raise ValueError(f"{letter.position}: the event was too large for a letter and is not whole; it is at {first}")
     kept = _without(letter.headers, _TRANSIENT)
     if letter.header("origin.topic") is None:
         origin = _position_texts(first)
@@ -140,6 +152,19 @@ def first_seen_ms_of(message: Message) -> int:
     return message.timestamp_ms if first is None else first
 
 
+def _cut(message: Message) -> Message:
+    """The start of a message that cannot be sent, for people to see what it was."""
+    small = tuple((name, value) for name, value in message.headers if name.startswith("ce_"))[:16]
+    headers = tuple((name, value[:CUT_BYTES]) for name, value in small if len(name) <= 64)
+    key, value = message.key, message.value
+    return replace(
+        message,
+        key=None if key is None else key[:CUT_BYTES],
+        value=None if value is None else value[:CUT_BYTES],
+        headers=headers,
+    )
+
+
 def _with(message: Message, topic: str, ours: RetryHeaders | DeadLetterHeaders) -> Outgoing:
     headers = _without(message.headers, _TRANSIENT) + _encoded(msgspec.to_builtins(ours))
     return Outgoing(topic, message.key, message.value, headers)
@@ -159,8 +184,8 @@ def _without(headers: Headers, prefixes: tuple[str, ...]) -> Headers:
     return tuple((name, value) for name, value in headers if not name.startswith(prefixes))
 
 
-def _encoded(headers: dict[str, str]) -> Headers:
-    return tuple((name, text.encode(errors="replace")) for name, text in headers.items())
+def _encoded(headers: dict[str, str | None]) -> Headers:
+    return tuple((name, text.encode(errors="replace")) for name, text in headers.items() if text is not None)
 
 
 def _number(message: Message, name: str) -> int | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from streamer.records import Message, Position, Source
+from streamer.records import Message, Position, Rejected, Source
 from streamer.wire import (
     as_new,
     attempt_of,
@@ -96,6 +96,41 @@ def test_an_error_text_is_capped_and_stays_text(error: str) -> None:
     found = dict(letter_of(plain(), error).headers)["dlq.error"]
     assert len(found) <= 2_048
     assert found.decode()
+
+
+def letter_bytes(letter: Message) -> int:
+    headers = sum(len(name) + len(value) for name, value in letter.headers)
+    return len(letter.key or b"") + len(letter.value or b"") + headers
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        replace(binary(), value=b"x" * 5_000_000),
+        replace(binary(), key=b"k" * 2_000_000),
+        replace(binary(), headers=(("ce_id", b"i" * 2_000_000), ("n" * 900_000, b""), ("x", b"y"))),
+        replace(binary(), headers=(("ce_a", b"i" * 2_000),) * 2_000),
+    ],
+    ids=["value", "key", "header", "headers"],
+)
+def test_a_letter_can_be_sent_whatever_came(large: Message) -> None:
+    assert isinstance(parse_event(large), Rejected)
+    letter = letter_of(large)
+    assert letter_bytes(letter) < 50_000
+    assert letter_position(letter) == Position("in", 0, 7)
+    assert int(letter.header("dlq.cut_bytes") or 0) > 1_000_000
+    with pytest.raises(ValueError, match=r"not whole; it is at in\[0\]@7"):
+        replay_message(letter)
+
+
+def test_the_largest_event_that_is_accepted_fits_into_a_retry_and_a_letter_uncut() -> None:
+    data = b'{"video_id": "v", "uri": "file:///v", "x": "'
+    value = data + b"x" * (524_288 - len(data) - 2) + b'"}'
+    event = replace(binary(), value=value, headers=(*binary().headers, ("x", b"h" * 65_000)))
+    assert not isinstance(parse_event(event), Rejected)
+    for outgoing in (retried(event, 2, offset=1), letter_of(event)):
+        assert outgoing.value == value
+        assert letter_bytes(outgoing) < 1_000_000
 
 
 def test_a_replay_is_the_event_as_it_first_came_at_a_new_position() -> None:

@@ -92,7 +92,11 @@ def _reason_cell(item: Shown) -> Text:
     if gravest.score is None:
         code = words.clean(gravest.reason or "").partition(":")[0]
         return Text(f"{words.state(gravest)}: {code}", style="dim")
-    return Text(f"{gravest.task.value}: {words.why(gravest)}")
+    best = words.strongest(gravest)
+    if best is None:
+        return Text(f"{gravest.task}: {words.why(gravest)}")
+    where = f"{words.span(best)} ({words.percent(best.weight)})".strip()
+    return Text(f"{gravest.task}: {words.named(best)}\n{where}")
 
 
 def _answer_cells(verdict: Verdict) -> tuple[Text, Text, Text, Text, Text]:

@@ -71,10 +71,14 @@ def span(evidence: Evidence) -> str:
     return f"{seconds(start).removesuffix(' s')}–{seconds(end)}"
 
 
+def named(evidence: Evidence) -> str:
+    """The modality, and what was perceived where a tower knows its name: "audio “siren”"."""
+    return f"{evidence.modality.value} “{clean(evidence.name)}”" if evidence.name else evidence.modality.value
+
+
 def what(evidence: Evidence) -> str:
-    """Modality, name where known, and span: "audio 2.0–3.1 s"."""
-    named = f"{evidence.modality.value} “{clean(evidence.name)}”" if evidence.name else evidence.modality.value
-    return f"{named} {span(evidence)}".strip()
+    """Modality, name and span: "audio 2.0–3.1 s"."""
+    return f"{named(evidence)} {span(evidence)}".strip()
 
 
 def state(verdict: Verdict) -> str:
@@ -82,12 +86,15 @@ def state(verdict: Verdict) -> str:
     return verdict.state.value.replace("_", " ")
 
 
+def strongest(verdict: Verdict) -> Evidence | None:
+    """The evidence with the greatest weight."""
+    return max(verdict.evidence, key=lambda evidence: evidence.weight, default=None)
+
+
 def why(verdict: Verdict) -> str:
     """The strongest piece of evidence, or the reason why there is none."""
-    if not verdict.evidence:
-        return clean(verdict.reason or "nothing stands out")
-    best = max(verdict.evidence, key=lambda evidence: evidence.weight)
-    return f"{what(best)} ({percent(best.weight)})"
+    best = strongest(verdict)
+    return clean(verdict.reason or "nothing stands out") if best is None else f"{what(best)} ({percent(best.weight)})"
 
 
 def gravest(verdicts: Iterable[Verdict]) -> Verdict | None:

@@ -162,7 +162,7 @@ def test_the_keyboard_reaches_every_video(opened: Opened) -> None:
     page = opened()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert page.url.endswith("#video-1")
+    page.wait_for_url("**#video-1")
     assert page.locator("#video-1").evaluate("card => card.matches(':target')")
 
 

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Self, TypeVar
+from typing import TypeVar
 
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
@@ -29,7 +29,6 @@ from streamer.options import Options
 _MEBIBYTE = 1 << 20
 #: A batch is stored in trips of about this size, so that a slow link does not look like a frozen server.
 _TRIP_BYTES = _MEBIBYTE
-_MIN_SECRET_CHARACTERS = 16
 
 R = TypeVar("R")
 
@@ -38,14 +37,10 @@ class CacheOptions(Options):
     """Where token embeddings are remembered.
 
     url: `redis://` or `rediss://`, password included; None keeps to memory.
-    hmac_secret: the key of the HMAC over every value, the same in all workers that share a Redis.
     timeout_seconds: for connecting, and for an answer to start; 50 ms.
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
-
     url: SecretStr | None = None
-    hmac_secret: SecretStr | None = None
     memory_bytes: int = Field(default=64 * _MEBIBYTE, ge=0)
     ttl_seconds: float = Field(default=7 * 86_400.0, gt=0)
     ttl_jitter: float = Field(default=0.1, ge=0, lt=1)
@@ -53,16 +48,6 @@ class CacheOptions(Options):
     timeout_seconds: float = Field(default=0.05, gt=0)
     breaker_seconds: float = Field(default=2.0, gt=0)
     breaker_max_seconds: float = Field(default=30.0, gt=0)
-
-    @model_validator(mode="after")
-    def _secret_for_redis(self) -> Self:
-        secret = self.hmac_secret.get_secret_value() if self.hmac_secret else ""
-        if self.url is not None and len(secret) < _MIN_SECRET_CHARACTERS:
-            raise ValueError(
-                f"hmac_secret: came {len(secret)} characters, expected {_MIN_SECRET_CHARACTERS} or more "
-                "beside url; without it whoever writes to Redis decides verdicts. Try: openssl rand -hex 16"
-            )
-        return self
 
 
 def open_cache(options: CacheOptions, clock: Callable[[], float] = time.monotonic) -> Cache:
@@ -153,9 +138,7 @@ class RedisCache:
 
     def _count(self, **more: int) -> None:
         with self._lock:
-            self._stats = replace(
-                self._stats, **{name: getattr(self._stats, name) + n for name, n in more.items()}
-            )
+            self._stats = replace(self._stats, **{name: getattr(self._stats, name) + n for name, n in more.items()})
 
 
 def _outcome(call: Callable[[], R]) -> tuple[bool, R | None]:
@@ -170,9 +153,7 @@ def _outcome(call: Callable[[], R]) -> tuple[bool, R | None]:
 
 def _client(options: CacheOptions) -> Redis:
     if options.url is None:
-        raise SettingsError(
-            "cache.url: came nothing, expected redis://HOST:PORT/DB; without Redis use MemoryCache"
-        )
+        raise SettingsError("cache.url: came nothing, expected redis://HOST:PORT/DB; without Redis use MemoryCache")
     try:
         # Defaults would wait 59 s for a frozen server. Protocol 2 without driver information needs no
         # greeting: a new connection costs no round trip, and the user needs no rights beyond MGET and SET.
@@ -185,9 +166,7 @@ def _client(options: CacheOptions) -> Redis:
             driver_info=None,
         )
     except ValueError as error:
-        raise SettingsError(
-            "cache.url: expected redis://, rediss:// or unix://, as redis-py reads it"
-        ) from error
+        raise SettingsError("cache.url: expected redis://, rediss:// or unix://, as redis-py reads it") from error
 
 
 def _trips(values: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:

@@ -34,7 +34,7 @@ class LocalFiles:
         named = path_from_file_uri(uri)
         try:
             path = Path(os.path.realpath(named))
-            descriptor = _open_beneath(self._root_of(uri, path), path)
+            descriptor = open_beneath(self._root_of(uri, path), path)
         except OSError as error:
             raise _error(uri, error) from error
         try:
@@ -54,8 +54,12 @@ class LocalFiles:
         )
 
 
-def _open_beneath(root: Path, path: Path) -> int:
-    """Opens a regular file without following a link below the root, and without opening anything else."""
+def open_beneath(root: Path, path: Path) -> int:
+    """Opens a regular file without following a link below the root, and without opening anything else.
+
+    Raises:
+        OSError: EISDIR for what is no regular file; ELOOP or ENOTDIR where a link stands.
+    """
     *directories, name = path.relative_to(root).parts or (".",)
     directory = os.open(root, _OPEN | os.O_DIRECTORY)
     try:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Self
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from streamer.options import Options
 
@@ -20,8 +20,6 @@ class BucketOptions(Options):
     config: settings of obstore for that store, such as `endpoint`, `region`, `access_key_id`, `account_name`;
         what is missing comes from the provider's usual environment variables or the machine's role.
     """
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     url: str = Field(pattern=r"^(s3|gs|az)://[a-z0-9][a-z0-9._-]{1,62}$")
     config: dict[str, SecretStr] = Field(default_factory=dict)

@@ -176,7 +176,7 @@ def test_in_memory(pipeline_with: MakePipeline, world: tuple[Path, list[Truth]])
 
 @pytest.mark.services
 def test_in_redis(redis_url: str, pipeline_with: MakePipeline, world: tuple[Path, list[Truth]]) -> None:
-    options = CacheOptions(url=SecretStr(redis_url), hmac_secret=SecretStr("x" * 16), timeout_seconds=2.0)
+    options = CacheOptions(url=SecretStr(redis_url), timeout_seconds=2.0)
 
     def connect() -> RedisCache:
         return RedisCache(options)

@@ -7,10 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.services.chromium import chromium_program
 from tests.services.kafka import Broker, private_broker, shared_broker
 from tests.services.redis import RedisServer, flush, given_url
+
+# Examples are never timed: a busy machine would decide.
+settings.register_profile("earshot", deadline=None, print_blob=True)
+settings.load_profile("earshot")
 
 
 @pytest.fixture(scope="session")

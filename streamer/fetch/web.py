@@ -10,7 +10,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -46,7 +48,12 @@ class Web:
     def __init__(self, options: FetchOptions, resolve: Resolver) -> None:
         self._options = options
         self._resolve = resolve
-        self._tls = _tls(options)
+        self._own_tls = None if options.ca_file is None else _tls_trusting(options.ca_file)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made when first needed: loading the system's certificates takes 30 ms."""
+        return self._own_tls or httpcore2.default_ssl_context()
 
     @contextmanager
     def open(self, uri: str, pace: Pace) -> Iterator[Incoming]:
@@ -69,7 +76,8 @@ class Web:
         scheme, host = url.scheme.encode(), str(url.host).encode()
         origin = httpcore2.Origin(scheme, host, url.port)
         target = httpcore2.URL(scheme=scheme, host=host, port=url.port, target=url.target.encode())
-        with _errors(uri, pace), httpcore2.HTTPConnection(origin, self._tls, network_backend=guard) as connection:
+        tls = self._tls if url.scheme == "https" else None
+        with _errors(uri, pace), httpcore2.HTTPConnection(origin, tls, network_backend=guard) as connection:
             yield connection.handle_request(httpcore2.Request("GET", target, headers=_headers(url)))
 
     def _addresses(self, uri: str, url: WebUrl) -> list[IPAddress]:
@@ -210,10 +218,8 @@ def _errors(uri: str, pace: Pace) -> Iterator[None]:
         raise FetchFailedError(f"{redact(uri)}: the connection failed ({str(error)[:_MAX_SHOWN]})") from error
 
 
-def _tls(options: FetchOptions) -> ssl.SSLContext:
-    if options.ca_file is None:
-        return httpcore2.default_ssl_context()
+def _tls_trusting(ca_file: Path) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=options.ca_file)
+        return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise SettingsError(f"fetch.ca_file {options.ca_file}: {error}; expected certificates as PEM") from error
+        raise SettingsError(f"fetch.ca_file {ca_file}: {error}; expected certificates as PEM") from error

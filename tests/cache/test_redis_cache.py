@@ -167,7 +167,7 @@ def test_evicted_values_are_misses(redis_server: RedisServer, make: Callable[...
 def test_frozen_redis_costs_one_attempt_and_comes_back(
     redis_server: RedisServer, make: Callable[..., RedisCache], clock: Clock
 ) -> None:
-    cache = make(redis_server.url, timeout_seconds=0.05)
+    cache = make(redis_server.url, timeout_seconds=0.5)
     cache.put({"emb:a": b"1"})
     redis_server.pause()
     try:

@@ -48,7 +48,8 @@ class KafkaOptions(Options):
 
     `client` is handed to librdkafka as it is (`security.protocol`, `ssl.ca.location`, ...); the password stands apart
     so that it is never shown. `instance` makes the transactional id stable; without it the first free slot of
-    this host is taken, in `instance_dir` (see `instance.py`).
+    this host is taken, in `instance_dir` (see `instance.py`). `fetch_wait_seconds`: how long a broker that has no
+    records holds its answer back.
     """
 
     bootstrap_servers: str = "localhost:9092"
@@ -63,6 +64,7 @@ class KafkaOptions(Options):
     publish_timeout_seconds: float = Field(default=20.0, ge=1, le=300)
     max_poll_interval_seconds: float = Field(default=60.0, ge=6, le=3600)
     session_timeout_seconds: float = Field(default=10.0, ge=0.5, le=300)
+    fetch_wait_seconds: float = Field(default=0.5, gt=0, le=30)
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
     client: dict[str, str | int | float | bool] = Field(default_factory=dict)
@@ -87,6 +89,11 @@ class KafkaOptions(Options):
         verdicts = (self.verdict_topic(task) for task in TASKS)
         return (self.topics.uploaded, *verdicts, self.retry_topic, self.dead_letter_topic)
 
+    @property
+    def fetch_wait_ms(self) -> int:
+        """`fetch_wait_seconds` as consumers take it."""
+        return max(1, int(self.fetch_wait_seconds * 1000))
+
     def connection(self) -> dict[str, Any]:
         """librdkafka settings that every client shares."""
         config: dict[str, Any] = {"bootstrap.servers": self.bootstrap_servers, **self.client}
@@ -107,6 +114,7 @@ class KafkaOptions(Options):
             "queued.max.messages.kbytes": 4096,
             "queued.min.messages": 1000,
             "statistics.interval.ms": 5000,
+            "fetch.wait.max.ms": self.fetch_wait_ms,
         }
         if self.protocol is Protocol.CONSUMER:
             return config | {"group.protocol": "consumer"}

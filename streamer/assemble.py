@@ -39,6 +39,10 @@ from streamer.stream import Stream
 from streamer.worker import Clocks, Worker
 
 
+#: Stands in where no secret is set: everything works, but whoever reads this knows which frames are looked at.
+_PUBLIC_SECRET = b"earshot without a secret"
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """A pipeline that is ready, and what it was built from."""
@@ -79,7 +83,7 @@ def event_bytes(bundle: Bundle) -> int:
 def open_parts(settings: Settings) -> Iterator[Parts]:
     """Everything between an event and its verdicts, started and warmed. Raises `SettingsError` (fatal)."""
     bundle = load_bundle(settings.engine.bundle)
-    secret = settings.secret.get_secret_value().encode()
+    secret = settings.secret.get_secret_value().encode() if settings.secret else _PUBLIC_SECRET
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(settings.sandbox, settings.decode, clip_shape(bundle)))
         engines = stack.enter_context(open_engines(bundle, OrtOptions(threads=settings.engine.threads)))

@@ -36,6 +36,8 @@ PREFIX = "EARSHOT_"
 _OTHER_VARIABLES = ("EARSHOT_DATA", "EARSHOT_CONFIG")
 _OTHER_PREFIXES = ("EARSHOT_TEST_",)
 
+_MIN_SECRET_CHARACTERS = 16
+
 #: Values under these names may hold a password and are not repeated in errors.
 _PRIVATE = re.compile(r"secret|password|url|config|client")
 
@@ -66,7 +68,7 @@ class Settings(BaseSettings):
     )
 
     #: Decides where in a video Earshot looks, and seals cached values. Shared by all workers of a group.
-    secret: SecretStr = SecretStr("earshot: set a secret of your own")
+    secret: SecretStr | None = None
     engine: EngineOptions = EngineOptions()
     kafka: KafkaOptions = KafkaOptions()
     fetch: FetchOptions = FetchOptions()
@@ -105,9 +107,11 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
     _refuse_unknown_variables()
     try:
         settings = Settings(**values)
-        return _overridden(settings, overrides) if overrides else settings
+        settings = _overridden(settings, overrides) if overrides else settings
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
+    _check_secret(settings)
+    return settings
 
 
 def sources(path: Path | None = None) -> dict[str, str]:
@@ -165,6 +169,16 @@ def _overridden(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
 
 def _revalidated(present: Any, values: Any) -> Any:
     return type(present).model_validate(values) if isinstance(present, Options) else present
+
+
+def _check_secret(settings: Settings) -> None:
+    """Without a secret of its own, a worker may keep to itself; what it shares, others could forge."""
+    length = len(settings.secret.get_secret_value()) if settings.secret is not None else 0
+    if (settings.secret is not None or settings.cache.url is not None) and length < _MIN_SECRET_CHARACTERS:
+        raise SettingsError(
+            f"secret: came {length} characters, expected {_MIN_SECRET_CHARACTERS} or more (it is required beside "
+            "cache.url: whoever can write to Redis could forge verdicts); try EARSHOT_SECRET=$(openssl rand -hex 16)"
+        )
 
 
 def _dotted(values: Mapping[str, Any], prefix: str = "") -> list[str]:

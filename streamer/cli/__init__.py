@@ -5,6 +5,11 @@ from __future__ import annotations
 import typer
 
 from engines.cli import bundle as bundle_commands
+from engines.cli import world as world_commands
+from engines.cli.evaluate import evaluate
+from engines.cli.export import export
+from engines.cli.train import train
+from engines.cli.verify import verify
 from streamer.cli import config as config_commands
 from streamer.cli import dlq as dlq_commands
 from streamer.cli import topics as topics_commands
@@ -39,6 +44,11 @@ app.add_typer(topics_commands.app, name="topics", rich_help_panel=STREAM)
 app.add_typer(config_commands.app, name="config", rich_help_panel=STREAM)
 app.command(rich_help_panel=STREAM)(bench)
 app.add_typer(bundle_commands.app, name="bundle", rich_help_panel=MODELS)
+app.add_typer(world_commands.app, name="world", rich_help_panel=MODELS)
+app.command(rich_help_panel=MODELS)(train)
+app.command(rich_help_panel=MODELS)(evaluate)
+app.command(rich_help_panel=MODELS)(export)
+app.command(rich_help_panel=MODELS)(verify)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ def run(
 
     with errors_told():
         settings = settings_from(config, engine__bundle=bundle, admin__port=admin_port)
-        if "secret" not in settings.model_fields_set:
+        if settings.secret is None:
             structlog.get_logger().warning(
                 "secret_not_set", why="uploaders can work out which frames are looked at", mend="set EARSHOT_SECRET"
             )

@@ -76,7 +76,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_secrets_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARSHOT_SECRET", "canary-secret")
+    monkeypatch.setenv("EARSHOT_SECRET", "canary-secret-of-enough-length")
     monkeypatch.setenv("EARSHOT_KAFKA__SASL_PASSWORD", "canary-password")
     settings = load_settings()
     assert "canary" not in repr(settings) + settings.model_dump_json()
@@ -84,6 +84,17 @@ def test_secrets_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SettingsError) as caught:
         load_settings(written(tmp_path, "kafka: {sasl_password: [canary-list]}"))
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", [None, "short"])
+def test_a_shared_cache_asks_for_a_secret(monkeypatch: pytest.MonkeyPatch, secret: str | None) -> None:
+    monkeypatch.setenv("EARSHOT_CACHE__URL", "redis://localhost:6379/0")
+    if secret is not None:
+        monkeypatch.setenv("EARSHOT_SECRET", secret)
+    with pytest.raises(SettingsError, match="16 or more"):
+        load_settings()
+    monkeypatch.setenv("EARSHOT_SECRET", "a secret of enough length")
+    assert load_settings().cache.url is not None
 
 
 def test_the_example_file_holds_the_defaults() -> None:

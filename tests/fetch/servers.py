@@ -42,6 +42,11 @@ class Server:
         """Whether the test is over."""
         return self._closed.is_set()
 
+    def settle(self) -> None:
+        """Returns when every connection so far has been answered and closed."""
+        for thread in self._threads[1:]:
+            thread.join()
+
     def close(self) -> None:
         """Ends all answers."""
         self._closed.set()

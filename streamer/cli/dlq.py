@@ -11,7 +11,7 @@ from streamer.cli.common import ConfigOption, JsonOption, errors_told, print_jso
 
 if TYPE_CHECKING:
     from streamer.kafka.options import KafkaOptions
-    from streamer.records import Message
+    from streamer.records import Message, Outgoing
 
 app = typer.Typer(no_args_is_help=True, help="List, show and replay the events that could not be judged.")
 
@@ -55,19 +55,34 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Send dead letters back to the event topic, as new events. The letters themselves stay where they are."""
-    from streamer import wire
     from streamer.kafka.sender import send
 
     with errors_told():
         options = settings_from(config).kafka
         found = [_find(options, letter) for letter in letters] if letters else list(_letters(options, reason))
-        if found and not yes and not as_json:
-            typer.confirm(f"replay {len(found)} events to {options.topics.uploaded}?", abort=True, err=True)
-        count = send(options, (wire.replay_message(letter) for letter in found))
-        if as_json:
-            print_json({"replayed": count})
-        else:
-            typer.echo(f"replayed {count} events to {options.topics.uploaded}")
+        outputs, refused = _replayable(found)
+        if outputs and not yes and not as_json:
+            typer.confirm(f"replay {len(outputs)} events to {options.topics.uploaded}?", abort=True, err=True)
+        count = send(options, outputs)
+    if as_json:
+        print_json({"replayed": count, "refused": refused})
+    else:
+        typer.echo(f"replayed {count} events to {options.topics.uploaded}")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _replayable(letters: list[Message]) -> tuple[list[Outgoing], int]:
+    """The events of the letters, and how many letters hold none; why is said on stderr."""
+    from streamer import wire
+
+    outputs: list[Outgoing] = []
+    for letter in letters:
+        try:
+            outputs.append(wire.replay_message(letter))
+        except ValueError as error:
+            typer.echo(f"earshot: {_name(letter)}: {error}", err=True)
+    return outputs, len(letters) - len(outputs)
 
 
 def _letters(options: KafkaOptions, reason: str | None) -> Iterator[Message]:

@@ -1,7 +1,8 @@
 """Embeddings -> calibrated Scores, through the fusion engine.
 
 Attribution is measured, not read off weights: the fusion network runs once more for each modality that is there,
-with that modality masked, and the difference of the logits is what it brought. These rows share one run.
+without that modality, and the difference of the logits is what it brought. Its tokens are left out, not only masked,
+so that the four runs of a case cost less than three.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from engines.calibration import Calibration
 from engines.runner import Runner, RunnerError
 from engines.spec import Array
 from streamer.errors import EngineFailedError
-from streamer.records import TASKS, Attention, Embeddings, Float32, Modality, Scores, Tokens
+from streamer.records import TASKS, Attention, Embeddings, Float32, Int64, Modality, Scores, Tokens
 
 #: How each modality's tensors are called in the fusion graph, and the letter of its token axis.
 _INPUTS = {
@@ -36,23 +37,34 @@ class Scorer:
         """Scores of every case, in order. Raises `EngineFailedError` (retryable)."""
         started = time.perf_counter()
         inputs = fusion_inputs(embeddings.tokens)
-        rows, knocked_out = _with_knock_outs(inputs)
-        try:
-            outputs = self._fusion(rows)
-        except RunnerError as error:
-            raise EngineFailedError(f"fusion failed on {len(embeddings.tokens)} cases: {error}") from error
-        N = len(embeddings.tokens)
-        logits_NK = np.ascontiguousarray(outputs["logits_NK"][:N], dtype=np.float32)
+        outputs = self._run(inputs)
+        logits_NK = np.ascontiguousarray(outputs["logits_NK"], dtype=np.float32)
         if not np.isfinite(logits_NK).all():
             raise EngineFailedError(f"fusion gave logits that are not finite: {logits_NK.tolist()}")
         return Scores(
             logits_NK=logits_NK,
             scores_NK=self._calibration.scores(logits_NK),
-            attribution_NKM=_attribution(outputs["logits_NK"], N, knocked_out),
-            embedding_ND=np.ascontiguousarray(outputs["embedding_ND"][:N], dtype=np.float32),
+            attribution_NKM=self._attribution(inputs, logits_NK),
+            embedding_ND=np.ascontiguousarray(outputs["embedding_ND"], dtype=np.float32),
             attention=tuple(_attention(outputs, n, tokens) for n, tokens in enumerate(embeddings.tokens)),
             engine_ms=(time.perf_counter() - started) * 1000,
         )
+
+    def _attribution(self, inputs: Mapping[str, Array], logits_NK: Float32) -> Float32:
+        attribution_NKM = np.zeros((*logits_NK.shape, len(Modality)), np.float32)
+        for m, modality in enumerate(Modality):
+            having = np.flatnonzero(inputs[_INPUTS[modality][1]].any(axis=1))
+            if having.size:
+                without = self._run(_without(inputs, modality, having))
+                attribution_NKM[having, :, m] = logits_NK[having] - np.asarray(without["logits_NK"], np.float32)
+        return np.nan_to_num(attribution_NKM)
+
+    def _run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        try:
+            return self._fusion(inputs)
+        except RunnerError as error:
+            rows = len(inputs["text_mask_NL"])
+            raise EngineFailedError(f"fusion failed on {rows} cases: {error}") from error
 
 
 def fusion_inputs(cases: Sequence[Mapping[Modality, Tokens]]) -> dict[str, Array]:
@@ -78,27 +90,13 @@ def fusion_inputs(cases: Sequence[Mapping[Modality, Tokens]]) -> dict[str, Array
     return inputs
 
 
-def _with_knock_outs(inputs: Mapping[str, Array]) -> tuple[dict[str, Array], list[tuple[int, Modality]]]:
-    """Append, for each case and each modality that it has, a copy of the case with that modality masked."""
-    knocked_out = [
-        (n, modality)
-        for modality, (_, mask_name, _) in _INPUTS.items()
-        for n in np.flatnonzero(inputs[mask_name].any(axis=1)).tolist()
-    ]
-    N = len(inputs["text_mask_NL"])
-    index = np.array([*range(N), *(n for n, _ in knocked_out)])
-    rows = {name: array[index] for name, array in inputs.items()}
-    for row, (_, modality) in enumerate(knocked_out, start=N):
-        rows[_INPUTS[modality][1]][row] = False
-    return rows, knocked_out
-
-
-def _attribution(logits: Array, N: int, knocked_out: Sequence[tuple[int, Modality]]) -> Float32:
-    order = tuple(Modality)
-    attribution_NKM = np.zeros((N, len(TASKS), len(order)), np.float32)
-    for row, (n, modality) in enumerate(knocked_out, start=N):
-        attribution_NKM[n, :, order.index(modality)] = logits[n] - logits[row]
-    return np.nan_to_num(attribution_NKM)
+def _without(inputs: Mapping[str, Array], modality: Modality, cases: Int64) -> dict[str, Array]:
+    """The inputs of these cases with one masked token in place of a modality."""
+    rows = {name: array[cases] for name, array in inputs.items()}
+    for name in _INPUTS[modality]:
+        if name is not None:
+            rows[name] = np.zeros_like(rows[name][:, :1])
+    return rows
 
 
 def _attention(outputs: Mapping[str, Array], n: int, tokens: Mapping[Modality, Tokens]) -> Attention:

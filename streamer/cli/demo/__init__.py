@@ -38,7 +38,7 @@ def demo(
 
     with errors_told():
         _made(report.parent, "--report")
-        folder = _made(work or Path.home() / ".cache" / "earshot", "--work")
+        folder = _made(work or Path("~/.cache/earshot"), "--work")
         shown, summary = _perform(folder, clips)
         report.write_text(page(shown, summary), "utf-8")
     if as_json:
@@ -54,9 +54,10 @@ def _made(folder: Path, option: str) -> Path:
     from streamer.errors import SettingsError
 
     try:
+        folder = folder.expanduser()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"cannot write to {folder}: {error.strerror}; name another place with {option}") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
+        raise SettingsError(f"cannot write to {folder}: {error}; name another place with {option}") from error
     return folder.resolve()
 
 

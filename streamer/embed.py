@@ -19,7 +19,20 @@ from engines.runner import RunnerError
 from engines.spec import Array
 from streamer.caching import Cache
 from streamer.errors import EngineFailedError
-from streamer.records import Batch, Case, Clip, Coverage, Embeddings, Event, Float64, Modality, Recall, Text, Tokens
+from streamer.records import (
+    Batch,
+    Case,
+    Clip,
+    Coverage,
+    Embeddings,
+    Event,
+    Float16,
+    Float64,
+    Modality,
+    Recall,
+    Text,
+    Tokens,
+)
 from streamer.sealed import seal, unseal
 
 #: Change when the meaning of cached values changes.
@@ -128,7 +141,7 @@ class Embedder:
                 True,
             )
         outputs = self._engines.text({"ids_NL": ids_NL, "segments_NL": segments_NL, "mask_NL": mask_NL})
-        tokens_NLD = np.asarray(outputs["tokens_NLD"]).astype(np.float16)
+        tokens_NLD = _half(outputs["tokens_NLD"])
         lengths = mask_NL.sum(axis=1)
         return [
             Tokens(tokens_NLD[n : n + 1, :L], np.zeros((1, 2)), np.ones((1, L), np.bool_))
@@ -153,6 +166,15 @@ def _clip_of(case: Case) -> Clip:
     return case.clip
 
 
+def _half(tokens: Array) -> Float16:
+    """Half precision. Raises `EngineFailedError` for what is not a number, or too large to be one."""
+    with np.errstate(over="ignore"):
+        half = np.asarray(tokens, np.float32).astype(np.float16)
+    if not np.isfinite(half).all():
+        raise EngineFailedError(f"an encoder gave tokens of shape {tokens.shape} that are not finite")
+    return half
+
+
 def _instants(seconds_T: Float64) -> Float64:
     return np.stack([seconds_T, seconds_T], axis=1)
 
@@ -166,9 +188,7 @@ def _encode_series(
 ) -> list[Tokens]:
     """Encode frames or windows of many videos back to back, and hand each video its own again."""
     present = [array for array in series if array is not None]
-    tokens_FPD = (
-        np.asarray(run(np.concatenate(present))).astype(np.float16) if present else np.zeros((0, 1, D), np.float16)
-    )
+    tokens_FPD = _half(run(np.concatenate(present))) if present else np.zeros((0, 1, D), np.float16)
     P = tokens_FPD.shape[1]
     result, start = [], 0
     for array, spans_T2 in zip(series, spans, strict=True):

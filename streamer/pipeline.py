@@ -109,19 +109,12 @@ class Pipeline:
 
     def judge(self, batch: Batch) -> list[tuple[Verdict, ...]]:
         """The verdicts of every case, in order. Raises `EngineFailedError` (retryable) for the batch as a whole."""
-        try:
-            started = self._clock()
-            embeddings = self._embedder.embed(batch)
-            embedded = self._clock()
-            for case, tokens in zip(batch.cases, embeddings.tokens, strict=True):
-                self._land(case, tokens)
-            scores = self._scorer.score(embeddings)
-            stages = {"embed": (embedded - started) * 1000, "score": (self._clock() - embedded) * 1000}
-            return [self._decide(batch, n, embeddings, scores, stages) for n in range(len(batch.cases))]
-        finally:
-            for case in batch.cases:
-                if case.clip is not None:
-                    self._flights.abandon(_flight_key(case.recall))
+        started = self._clock()
+        embeddings = self._embed(batch)
+        embedded = self._clock()
+        scores = self._scorer.score(embeddings)
+        stages = {"embed": (embedded - started) * 1000, "score": (self._clock() - embedded) * 1000}
+        return [self._decide(batch, n, embeddings, scores, stages) for n in range(len(batch.cases))]
 
     def unseen(
         self,
@@ -165,10 +158,21 @@ class Pipeline:
         """The same content is always looked at in the same places, and nobody without the secret knows where."""
         return hmac.digest(self._secret, b"earshot sampling plan:" + content_sha256.encode(), hashlib.sha256)
 
-    def _land(self, case: Case, tokens: dict[Modality, Tokens]) -> None:
-        if case.clip is not None:
-            media: dict[Modality, Tokens] = {m: item for m, item in tokens.items() if m is not Modality.TEXT}
+    def _embed(self, batch: Batch) -> Embeddings:
+        """Embed, and hand the tokens of each decoded video to those who wait for it; or the lead, when it failed."""
+        leading = [(n, case) for n, case in enumerate(batch.cases) if case.clip is not None]
+        try:
+            embeddings = self._embedder.embed(batch)
+        except BaseException:
+            for _, case in leading:
+                self._flights.abandon(_flight_key(case.recall))
+            raise
+        for n, case in leading:
+            media: dict[Modality, Tokens] = {
+                modality: tokens for modality, tokens in embeddings.tokens[n].items() if modality is not Modality.TEXT
+            }
             self._flights.resolve(_flight_key(case.recall), (media, case.coverage))
+        return embeddings
 
     def _decide(
         self, batch: Batch, n: int, embeddings: Embeddings, scores: Scores, stages: dict[str, float]

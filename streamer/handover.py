@@ -1,6 +1,6 @@
-"""How a clip crosses from the sandbox child to its parent: sealed shared memory with a checked header.
+"""How a clip crosses from the sandbox child to its parent: sealed shared memory, a checked header.
 
-    | length of header, 4 bytes | JSON header | ... 64 KiB | frames, room for max_frames | windows, room for max_windows |
+    | header length, 4 bytes | JSON header | ... 64 KiB | room for max_frames | room for max_windows |
 
 The parent trusts nothing in it: the header must have the declared types, every count is checked against the room, and
 pixels and samples are copied, so that nothing changes after the checks.

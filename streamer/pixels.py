@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from streamer.records import Float32, UInt8
 
-# AREA averages all pixels that fall on one; the other two keep chroma and rounding at full precision. Against a full
-# RGB conversion and an exact area mean this stays within a third of a level (tests/media/test_pixels.py).
-# Values of libswscale/swscale.h: SWS_AREA or SWS_BICUBIC, with SWS_ACCURATE_RND, SWS_FULL_CHR_H_INP, SWS_FULL_CHR_H_INT.
+# AREA averages all pixels that fall on one; the other flags keep chroma and rounding at full precision. The 16-bit result
+# is rounded down: FFmpeg's own default conversion to RGB lies 1.1 levels below the exact one, and so frames are within one
+# level of either, on average (tests/media/test_pixels.py).
+# libswscale/swscale.h: SWS_AREA or SWS_BICUBIC, with SWS_ACCURATE_RND, SWS_FULL_CHR_H_INP, SWS_FULL_CHR_H_INT.
 _PRECISE = 0x40000 | 0x4000 | 0x2000
 _SHRINK, _ENLARGE = 0x20 | _PRECISE, 0x4 | _PRECISE
 _PQ, _HLG = 16, 18  # ITU-T H.273 transfer characteristics
@@ -31,9 +32,9 @@ class Orientation:
 
     @property
     def rotation_degrees(self) -> int:
-        """Clockwise quarter turns as degrees in {0, 90, 180, 270}; mirrors beyond them are not told."""
+        """Counter-clockwise degrees in {-90, 0, 90, 180}, as FFmpeg tells them; mirrors are not told."""
         if self.transpose:
-            return 90 if self.flip_columns else 270
+            return -90 if self.flip_columns else 90
         return 180 if self.flip_rows and self.flip_columns else 0
 
 
@@ -75,18 +76,13 @@ def square(frame: Any, reformatter: Any, orientation: Orientation, aspect: Fract
     """One `av.VideoFrame` as uint8 (3, S, S) RGB: centred, black around."""
     width, height = fit(frame.width, frame.height, aspect, frame_pixels)
     enlarges = width > frame.width or height > frame.height
-    high_range = frame.color_trc in (_PQ, _HLG)
-    small = reformatter.reformat(
-        frame,
-        width,
-        height,
-        "gbrp16le" if high_range else "gbrp",
-        interpolation=_ENLARGE if enlarges else _SHRINK,
-        threads=1,
-    )
-    planes_CHW = _rgb_from_gbrp(small, np.dtype("<u2") if high_range else np.dtype(np.uint8))
-    if high_range:
-        planes_CHW = _sdr_from_hdr(planes_CHW, int(frame.color_trc), int(frame.color_primaries))
+    flags = _ENLARGE if enlarges else _SHRINK
+    small = reformatter.reformat(frame, width, height, "gbrp16le", interpolation=flags, threads=1)
+    deep_CHW = _rgb_from_gbrp(small)
+    if frame.color_trc in (_PQ, _HLG):
+        planes_CHW = _sdr_from_hdr(deep_CHW, int(frame.color_trc), int(frame.color_primaries))
+    else:
+        planes_CHW = (deep_CHW >> 8).astype(np.uint8)
     if orientation.transpose:
         planes_CHW = planes_CHW.transpose(0, 2, 1)
     if orientation.flip_rows:
@@ -100,17 +96,14 @@ def square(frame: Any, reformatter: Any, orientation: Orientation, aspect: Fract
     return out_CHW
 
 
-def _rgb_from_gbrp(frame: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
-    planes = [
-        np.frombuffer(plane, dtype).reshape(plane.height, plane.line_size // dtype.itemsize)[:, : plane.width]
-        for plane in frame.planes
-    ]
+def _rgb_from_gbrp(frame: Any) -> NDArray[np.uint16]:
+    planes = [np.frombuffer(plane, "<u2").reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes]
     return np.stack([planes[2], planes[0], planes[1]])
 
 
 def _sdr_from_hdr(planes_CHW: NDArray[np.uint16], transfer: int, primaries: int) -> UInt8:
     """PQ or HLG code values -> BT.709 SDR: light, gamut, a shoulder above diffuse white, gamma."""
-    signal_CHW = planes_CHW.astype(np.float32) / 65535.0
+    signal_CHW = np.minimum(planes_CHW.astype(np.float32) / 65280.0, 1.0)  # swscale's white is 255 * 256
     light_CHW = _nits_from_pq(signal_CHW) if transfer == _PQ else _nits_from_hlg(signal_CHW)
     light_CHW = light_CHW / _SDR_WHITE_NITS
     if primaries == _BT2020:
@@ -119,7 +112,8 @@ def _sdr_from_hdr(planes_CHW: NDArray[np.uint16], transfer: int, primaries: int)
     # Extended Reinhard, C = 0.5: straight up to half of diffuse white, then a shoulder that ends at 1.
     over_CHW = np.maximum(light_CHW - 0.5, 0.0)
     light_CHW = np.minimum(light_CHW, 0.5) + over_CHW / (1.0 + 2.0 * over_CHW)
-    return np.rint(255.0 * light_CHW ** (1 / 2.2)).astype(np.uint8)
+    out_CHW: UInt8 = np.rint(255.0 * light_CHW ** (1 / 2.2)).astype(np.uint8)
+    return out_CHW
 
 
 _BT709_FROM_BT2020 = np.array(  # ITU-R BT.2087

@@ -45,12 +45,13 @@ class ClipShape:
 
 
 class SampleOptions(Options):
-    """What a look may cost. The defaults are measurements: H.264 at 1080x1920, one thread of a server CPU, 18 Nov 2026."""
+    """What looking may cost. Costs were measured on H.264 at 1080x1920, one thread of a server CPU, November 2026."""
 
     keyframe_ms_per_megapixel: float = Field(default=7.7, gt=0)  # 16 ms for the 2.07 megapixels of 1080p
     way_ms_per_megapixel: float = Field(default=0.87, gt=0)  # 1.8 ms for each frame on the way
-    ceiling_share: float = Field(default=1 / 15, gt=0, le=1)  # of the cost of decoding everything
-    floor_ms: float = Field(default=60.0, ge=0)  # a way this short is always allowed
+    budget_ms: float = Field(default=110.0, ge=0)  # all looks of one video: a fifteenth of 30 s of 1080p
+    budget_share: float = Field(default=1 / 15, gt=0, le=1)  # a longer video may cost this share of decoding it whole
+    last_look_ms: float = Field(default=1500.0, ge=0)  # the way to the last second, where it is the largest gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Timeline:
     keyframe_seconds_K: Float64
     frame_rate: float
     megapixels: float
+    is_exact: bool = True  # False: the keyframes are guesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ def generator(seed: bytes, purpose: str) -> np.random.Generator:
 def plan_looks(timeline: Timeline, max_frames: int, seed: bytes, options: SampleOptions) -> tuple[Run, ...]:
     """At most `max_frames` looks, grouped by keyframe, ascending; the first second and the last are among them.
 
-    The last second yields only where its way from the last keyframe would break the cost ceiling: then the look lies
-    as late as the ceiling allows.
+    The last second yields in one case: when the way to it breaks the budget though what stays unseen at the end is
+    shorter than the gaps that the keyframes leave anyway.
     """
     return _Planner(timeline, max_frames, seed, options).plan()
 
@@ -98,38 +100,48 @@ class _Planner:
     def __init__(self, timeline: Timeline, max_frames: int, seed: bytes, options: SampleOptions) -> None:
         self._random = generator(seed, "looks")
         self._duration = max(timeline.duration_seconds, 0.0)
-        self._keyframes_K = np.unique(np.clip(timeline.keyframe_seconds_K, 0.0, None))
-        if not self._keyframes_K.size:
-            self._keyframes_K = np.zeros(1)
+        self._keyframes_K = np.unique(timeline.keyframe_seconds_K) if timeline.keyframe_seconds_K.size else np.zeros(1)
         self._rate = timeline.frame_rate if timeline.frame_rate > 0 else 30.0
         self._max_frames = max_frames
-        self._way_ms = options.way_ms_per_megapixel * timeline.megapixels
+        self._way_ms = options.way_ms_per_megapixel * timeline.megapixels * self._rate  # per second of the way
         self._keyframe_ms = options.keyframe_ms_per_megapixel * timeline.megapixels
-        whole_ms = self._duration * self._rate * self._way_ms
         keyframes_ms = min(max_frames, self._keyframes_K.size) * self._keyframe_ms
-        self._left_ms = max(options.floor_ms, options.ceiling_share * whole_ms - keyframes_ms)
+        whole_ms = self._duration * self._way_ms
+        self._left_ms = max(options.budget_ms, options.budget_share * whole_ms) - keyframes_ms
+        self._last_look_ms = options.last_look_ms
         self._taken: dict[float, set[float]] = {}  # keyframe -> targets
 
     def plan(self) -> tuple[Run, ...]:
-        self._take_keyframe_in(0.0, min(1.0, self._duration)) or self._take(float(self._keyframes_K[0]))
+        if not self._take_keyframe_in(-np.inf, 1.0):
+            self._take(float(self._keyframes_K[0]))
         if self._max_frames > 1:
-            start = max(self._duration - 1.0, 0.0)
-            self._take_keyframe_in(start, self._duration) or self._take_between(start, self._duration)
+            self._take_last()
         self._take_strata()
         self._take_spare_keyframes()
         return tuple(Run(keyframe, tuple(sorted(self._taken[keyframe]))) for keyframe in sorted(self._taken))
 
+    def _take_last(self) -> None:
+        start = max(self._duration - 1.0, 0.0)
+        if self._take_keyframe_in(start, self._duration):
+            return
+        gaps_K = np.diff(self._keyframes_K)
+        tail = self._duration - float(self._keyframes_K[-1])
+        is_largest_gap = tail >= float(gaps_K.max(initial=0.0))
+        self._take_between(start, self._duration, self._last_look_ms if is_largest_gap else self._left_ms)
+
     def _times(self) -> list[float]:
         return sorted(target for targets in self._taken.values() for target in targets)
 
-    def _take(self, keyframe: float, target: float | None = None) -> bool:
+    def _take(self, keyframe: float, target: float | None = None) -> None:
         self._taken.setdefault(keyframe, set()).add(keyframe if target is None else target)
-        return True
 
     def _take_keyframe_in(self, start: float, end: float) -> bool:
-        inside = self._keyframes_K[(self._keyframes_K >= start) & (self._keyframes_K < end)]
-        fresh = [keyframe for keyframe in inside.tolist() if keyframe not in self._taken.get(keyframe, ())]
-        return bool(fresh) and self._take(fresh[int(self._random.integers(len(fresh)))])
+        """One of the keyframes of [start, end), by chance."""
+        inside_K = self._keyframes_K[(self._keyframes_K >= start) & (self._keyframes_K < end)]
+        fresh = [keyframe for keyframe in inside_K.tolist() if keyframe not in self._taken.get(keyframe, ())]
+        if fresh:
+            self._take(fresh[int(self._random.integers(len(fresh)))])
+        return bool(fresh)
 
     def _take_strata(self) -> None:
         """One look in each equal part of what lies between the first look and the last: keyframes, then ways."""
@@ -138,48 +150,44 @@ class _Planner:
         if parts < 1:
             return
         edges = np.linspace(times[0], max(times[-1], self._duration - 1.0), parts + 1)
-        empty = [(a, b) for a, b in pairwise(edges.tolist()) if not self._take_keyframe_in(a + 0.25 * (b - a), b)]
-        for start, end in sorted(empty, key=lambda part: self._cost_ms(*self._way_to(part[0]))):
+        empty = [(a, b) for a, b in pairwise(edges.tolist()) if not self._take_keyframe_in(a + (b - a) / 4, b)]
+        for start, end in sorted(empty, key=lambda part: self._cost_ms(part[0])):
             if not self._take_keyframe_in(start, end):
-                self._take_between(start + 0.25 * (end - start), end - 0.25 * (end - start))
+                self._take_between(start + (end - start) / 4, end - (end - start) / 4, self._left_ms)
 
     def _take_spare_keyframes(self) -> None:
-        """Looks that are left go to the keyframes in the middle of the largest gaps."""
+        """Looks that are left go to the keyframes nearest to the middle of the largest gaps."""
         while len(times := self._times()) < self._max_frames:
-            spare_K = np.setdiff1d(self._keyframes_K, times)
-            spare_K = spare_K[spare_K <= self._duration]
+            spare_K = np.setdiff1d(self._keyframes_K[self._keyframes_K <= self._duration], times)
             if not spare_K.size:
                 return
-            right_K = np.searchsorted(times, spare_K)
-            before_K = np.concatenate([[0.0], times])[right_K]
-            after_K = np.concatenate([times, [self._duration]])[right_K]
-            self._take(float(spare_K[np.argmax(np.minimum(spare_K - before_K, after_K - spare_K))]))
+            after_K = np.searchsorted(times, spare_K)
+            before_seconds_K = spare_K - np.concatenate([[0.0], times])[after_K]
+            after_seconds_K = np.concatenate([times, [self._duration]])[after_K] - spare_K
+            self._take(float(spare_K[np.argmax(np.minimum(before_seconds_K, after_seconds_K))]))
 
-    def _way_to(self, target: float) -> tuple[float, float]:
+    def _start_of_way(self, target: float) -> tuple[float, float, float]:
+        """The keyframe before a moment, the last look already taken from there, and the cost of starting there."""
         index = max(int(np.searchsorted(self._keyframes_K, target, side="right")) - 1, 0)
-        return float(self._keyframes_K[index]), target
+        keyframe = float(self._keyframes_K[index])
+        taken = self._taken.get(keyframe)
+        return (keyframe, max(taken), 0.0) if taken else (keyframe, keyframe, self._keyframe_ms)
 
-    def _cost_ms(self, keyframe: float, target: float) -> float:
-        begun = self._taken.get(keyframe)
-        start = max(begun) if begun else keyframe
-        fresh_ms = 0.0 if begun else self._keyframe_ms
-        return fresh_ms + max(target - start, 0.0) * self._rate * self._way_ms
+    def _cost_ms(self, target: float) -> float:
+        _, begun, start_ms = self._start_of_way(target)
+        return start_ms + max(target - begun, 0.0) * self._way_ms
 
-    def _take_between(self, start: float, end: float) -> bool:
-        """A look at a random moment of [start, end), pulled towards `start` or before it until it can be paid."""
+    def _take_between(self, start: float, end: float, limit_ms: float) -> None:
+        """A look at a random moment of [start, end): earlier where the way is too dear, if that gains much."""
+        keyframe, begun, start_ms = self._start_of_way(start)
         last = max(end - 1.5 / self._rate, start)
-        keyframe, _ = self._way_to(start)
         target = start + float(self._random.random()) * (last - start)
-        affordable = self._left_ms - self._cost_ms(keyframe, keyframe)
-        if affordable < 0:
-            return False
-        begun = max(self._taken.get(keyframe, {keyframe}))
-        latest = begun + affordable / (self._way_ms * self._rate) if self._way_ms else target
-        target = min(target, latest)
-        if target <= begun + 0.5 / self._rate and keyframe in self._taken:
-            return False
-        self._left_ms -= self._cost_ms(keyframe, target)
-        return self._take(keyframe, target)
+        if self._cost_ms(target) > limit_ms:
+            target = min(target, begun + (limit_ms - start_ms) / self._way_ms)
+            if target - begun < (end - begun) / 2:
+                return
+        self._left_ms -= self._cost_ms(target)
+        self._take(keyframe, target)
 
 
 # --------------------------------------------------------------------------------------------------------------

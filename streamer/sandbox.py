@@ -1,4 +1,4 @@
-"""Decodes untrusted media in confined children, one per video. A crash, hang or bomb costs that video, never the process.
+"""Decodes untrusted media in confined children, one per video: a crash, hang or bomb costs that video only.
 
     parent --socket--> zygote --fork--> child: confine, decode, leave the clip in shared memory, exit
 
@@ -36,6 +36,7 @@ from streamer.sample import PLAN_VERSION, ClipShape
 from streamer.zygote import MESSAGE_BYTES, Exit, Orders, Ready
 
 _log = structlog.get_logger()
+_MODULE = "streamer.zygote"
 _PLAYLIST = b"ffconcat version 1.0\nfile other.ts\n"
 
 
@@ -57,7 +58,7 @@ class Sandbox:
         self._orders = _orders(options, decode, shape)
         self._lock = threading.Lock()
         self._zygote: _Zygote | None = None
-        self._confinement: Confinement | None = None
+        self._ready: Ready | None = None
 
     @property
     def plan_id(self) -> str:
@@ -67,15 +68,23 @@ class Sandbox:
     @property
     def confinement(self) -> Confinement:
         """What confines the children on this machine; known once started."""
-        if self._confinement is None:
+        return self._told().confinement
+
+    @property
+    def ffmpeg_version(self) -> str:
+        """The version of the FFmpeg libraries that decode, for lineage; known once started."""
+        return self._told().ffmpeg_version
+
+    def _told(self) -> Ready:
+        if self._ready is None:
             raise SandboxFailedError("the sandbox is not started; use it as a context manager")
-        return self._confinement
+        return self._ready
 
     def __enter__(self) -> Sandbox:
         """Starts the zygote and tries it on a playlist, which must be refused. Raises SettingsError (fatal)."""
         self._zygote = zygote = _Zygote(self._orders, self._options.start_seconds)
-        self._confinement = zygote.confinement
-        missing = ", ".join(zygote.confinement.missing)
+        self._ready = zygote.ready
+        missing = ", ".join(zygote.ready.confinement.missing)
         if missing and self._options.strict:
             self.close()
             raise SettingsError(
@@ -112,10 +121,12 @@ class Sandbox:
 
     def _decode_open(self, media_fd: int, seed: bytes, timeout_seconds: float) -> Clip:
         """Tries again, once, when the zygote dies: that is no fault of this video."""
+        zygote = None
         for _ in range(2):
+            zygote = self._zygote_other_than(zygote)
             result_fd = create(self._layout)
             try:
-                ended = self._living_zygote().run(media_fd, result_fd, seed, timeout_seconds)
+                ended = zygote.run(media_fd, result_fd, seed, timeout_seconds)
                 if ended is None:
                     continue
                 self._check_end(ended)
@@ -124,11 +135,11 @@ class Sandbox:
                 os.close(result_fd)
         raise SandboxFailedError("the sandbox's zygote died twice while a video was decoded; see the kernel log")
 
-    def _living_zygote(self) -> _Zygote:
+    def _zygote_other_than(self, dead: _Zygote | None) -> _Zygote:
         with self._lock:
             if self._zygote is None:
                 raise SandboxFailedError("the sandbox is not started; use it as a context manager")
-            if not self._zygote.is_alive():
+            if self._zygote is dead or not self._zygote.is_alive():
                 _log.warning("sandbox_zygote_restarted")
                 self._zygote.close()
                 self._zygote = _Zygote(self._orders, self._options.start_seconds)
@@ -139,7 +150,9 @@ class Sandbox:
             return
         number = os.WTERMSIG(ended.wait_status)
         if number == signal.SIGXCPU or ended.cpu_ms >= 1e3 * self._options.cpu_seconds:
-            raise UndecodableError(Code.OUT_OF_CPU, f"decoding took more than {self._options.cpu_seconds} s of CPU time")
+            raise UndecodableError(
+                Code.OUT_OF_CPU, f"decoding took more than {self._options.cpu_seconds} s of CPU time"
+            )
         if number == signal.SIGKILL:
             raise UndecodableError(Code.OUT_OF_MEMORY, "the decoder was killed from outside, as for want of memory")
         raise UndecodableError(Code.CRASHED, f"the decoder crashed ({signal.Signals(number).name})")
@@ -195,7 +208,7 @@ class _Zygote:
         self._control.settimeout(start_seconds)
         try:
             self._control.send(msgspec.json.encode(orders))
-            self.confinement = msgspec.json.decode(self._control.recv(MESSAGE_BYTES), type=Ready).confinement
+            self.ready = msgspec.json.decode(self._control.recv(MESSAGE_BYTES), type=Ready)
         except (OSError, msgspec.MsgspecError) as error:
             self.close()
             raise SandboxFailedError(f"the sandbox's zygote did not start ({type(error).__name__})") from error
@@ -235,8 +248,8 @@ class _Zygote:
 
 def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
     root = str(Path(__file__).resolve().parents[1])
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "streamer.zygote", str(theirs.fileno())],
+    return subprocess.Popen(  # noqa: S603  # our own interpreter with arguments of our own
+        [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         # A fresh environment: no secret of the parent is within reach of a decoder, and no library starts threads.
         env={"PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"},

@@ -34,6 +34,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """The zygote's answer, after a child has tried the confinement."""
 
     confinement: Confinement
+    ffmpeg_version: str
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,13 +58,14 @@ def main() -> None:
 
 class _Zygote:
     def __init__(self, control: socket.socket, orders: Orders, has_namespaces: bool) -> None:
-        from streamer.decode import decode, preload
+        from streamer.decode import decode, ffmpeg_version, preload
         from streamer.formats import DecodeOptions
         from streamer.handover import Layout
         from streamer.sample import ClipShape
 
         preload()
         self._decode = decode
+        self._ffmpeg_version = ffmpeg_version()
         self._options = DecodeOptions.model_validate_json(orders.decode_options)
         self._shape = ClipShape(
             orders.frame_pixels, orders.sample_rate_hz, orders.window_samples, orders.max_frames, orders.max_windows
@@ -77,7 +79,8 @@ class _Zygote:
 
     def serve(self) -> None:
         """Until the parent closes the control socket, by will or by death."""
-        self._control.send(msgspec.json.encode(Ready(confinement=self._try_confinement())))
+        ready = Ready(confinement=self._try_confinement(), ffmpeg_version=self._ffmpeg_version)
+        self._control.send(msgspec.json.encode(ready))
         self._selector.register(self._control, selectors.EVENT_READ)
         while True:
             for key, _ in self._selector.select():

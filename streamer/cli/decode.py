@@ -39,9 +39,12 @@ def decode(
     save: Annotated[
         Path | None, typer.Option(help="Also write each clip as a safetensors file into this folder.")
     ] = None,
-    seed: Annotated[str, typer.Option(help="Decides where the plan may choose; the same seed gives the same looks.")] = "",
+    seed: Annotated[
+        str, typer.Option(help="Decides where the plan may choose; the same seed gives the same looks.")
+    ] = "",
     bundle: Annotated[
-        str | None, typer.Option(help="The bundle that says how large clips are: a name or a folder. None: the sizes of `world`.")
+        str | None,
+        typer.Option(help="The bundle that says how large clips are: a name or a folder. None: the sizes of `world`."),
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds of wall clock that one file may take.")] = 60.0,
 ) -> None:
@@ -89,9 +92,7 @@ def _shape(bundle: str | None) -> ClipShape:
     )
 
 
-def _outcomes(
-    sandbox: Sandbox, files: list[Path], seed: str, timeout: float, save: Path | None
-) -> Iterator[Outcome]:
+def _outcomes(sandbox: Sandbox, files: list[Path], seed: str, timeout: float, save: Path | None) -> Iterator[Outcome]:
     """In the order of `files`; one child for each core at a time."""
     from rich.console import Console
     from rich.progress import track

@@ -19,6 +19,11 @@ from streamer.sample import ClipShape, largest_gap_seconds
 av.logging.set_level(av.logging.ERROR)
 
 
+def ffmpeg_version() -> str:
+    """The version of the FFmpeg libraries that decode, for lineage."""
+    return str(av.ffmpeg_version_info)
+
+
 def preload() -> None:
     """Imports what `av` would import at first use: a confined child can open no file, not even a module."""
     importlib.import_module("numpy.ma")
@@ -46,11 +51,9 @@ def _nothing(had_tracks: bool, account: Account) -> UndecodableError:
     failure = av.logging.get_last_error()[1]
     if failure is not None and "max pixel" in failure[2]:
         return UndecodableError(Code.TOO_MANY_PIXELS, "coded pictures are larger than the limit")
-    if account.damaged_packets:
-        return UndecodableError(Code.DAMAGED, f"{account.damaged_packets} packets, none of use: {told}")
-    if not had_tracks and "codec" in told:
-        return UndecodableError(Code.UNSUPPORTED_CODEC, told)
-    return UndecodableError(Code.NO_MEDIA, told)
+    if had_tracks:
+        return UndecodableError(Code.DAMAGED, f"{len(account.damaged)} packets cannot be decoded: {told}")
+    return UndecodableError(Code.UNSUPPORTED_CODEC if "codec" in told else Code.NO_MEDIA, told)
 
 
 def _clip(
@@ -71,7 +74,7 @@ def _clip(
             largest_gap_seconds=largest_gap_seconds(frame_seconds_T.tolist(), picture_seconds),
             audio_seconds=sound.heard_seconds if sound else 0.0,
             audio_duration_seconds=sound.duration_seconds if sound else 0.0,
-            damaged_packets=account.damaged_packets,
+            damaged_packets=len(account.damaged),
             notes=tuple(account.notes),
         ),
         media=Media(

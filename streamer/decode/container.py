@@ -19,7 +19,8 @@ from streamer.formats import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS, Code, Decod
 _NO_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 # First bytes (offset, magic) of containers on the list: what starts so and cannot be opened is damaged, not foreign.
 _MAGICS = (
-    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"free"), (0, b"\x1aE\xdf\xa3"), (0, b"RIFF"), (0, b"FLV"), (0, b"OggS"),
+    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"free"), (0, b"\x1aE\xdf\xa3"), (0, b"RIFF"), (0, b"FLV"),
+    (0, b"OggS"),
     (0, b"ID3"), (0, b"fLaC"), (0, b"#!AMR"), (0, b"\x30\x26\xb2\x75"), (0, b"\x00\x00\x01\xba"), (0, b"\x47\x40"),
     (0, b"\xff\xfb"), (0, b"\xff\xf1"), (0, b"FORM"), (0, b"GIF8"), (0, b".RMF"), (0, b"RF64"),
 )  # fmt: skip
@@ -30,13 +31,18 @@ class Account:
     """CPU time that is left, and what has to be told of the media; shared by looking and listening."""
 
     limit_seconds: float
-    damaged_packets: int = 0
+    damaged: set[tuple[int, int]] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     begun_seconds: float = field(default_factory=time.process_time)
 
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+    def damage(self, stream: Any, packet: Any = None) -> None:
+        """Counts a packet that cannot be read or decoded, once, however often it is met."""
+        ticks = None if packet is None else packet.dts if packet.dts is not None else packet.pos
+        self.damaged.add((stream.index, len(self.damaged) if ticks is None else ticks))
 
     def spent_ms(self) -> float:
         return 1e3 * (time.process_time() - self.begun_seconds)
@@ -70,7 +76,8 @@ def open_media(media_fd: int, options: DecodeOptions) -> Iterator[InputContainer
 
 def _open(media_fd: int, options: DecodeOptions) -> InputContainer:
     # `fd:` is the only protocol, so no path and no address inside the media can be followed. `skip_frame=all` keeps
-    # FFmpeg from decoding pictures while it probes: 63 ms -> 1 ms for 1080p, and no bomb goes off before its size is known.
+    # FFmpeg from decoding pictures while it probes: 63 ms -> 1 ms for
+    # 1080p, and no bomb goes off before its size is known.
     return av.open(
         "fd:",
         container_options={
@@ -147,3 +154,15 @@ def keep_only(container: InputContainer, stream: Any) -> None:
 def origin_seconds(container: InputContainer) -> float:
     """Presentation time of the start of the video; times of a Clip count from there."""
     return (container.start_time or 0) / av.time_base
+
+
+def seek(container: InputContainer, stream: Any, seconds: float) -> None:
+    """To the last keyframe at or before a moment of the video; to the first byte if there is none.
+
+    Raises av.FFmpegError when the container cannot do either.
+    """
+    ticks = round((seconds + origin_seconds(container)) / stream.time_base)
+    try:
+        container.seek(ticks, stream=stream)
+    except av.FFmpegError:  # MPEG-TS refuses a moment before its first decode time
+        container.seek(0, stream=stream, unsupported_byte_offset=True)

@@ -8,7 +8,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from streamer.decode.container import origin_seconds
+from streamer.decode.container import origin_seconds, seek
 from streamer.formats import DecodeOptions
 from streamer.records import Float64
 from streamer.sample import Timeline
@@ -26,7 +26,7 @@ def read_timeline(container: InputContainer, track: Any, max_frames: int, option
         found = _from_packets(container, track)
     if found is None:
         guesses_K = np.linspace(0.0, header_seconds, 4 * max_frames, endpoint=False)
-        return Timeline(header_seconds, guesses_K, rate, megapixels)
+        return Timeline(header_seconds, guesses_K, rate, megapixels, is_exact=False)
     keyframes_K, last_seconds, num_samples = found
     duration = last_seconds + 1.0 / rate
     if num_samples > 1 and last_seconds > 0:
@@ -63,6 +63,7 @@ def _from_packets(container: InputContainer, track: Any) -> tuple[Float64, float
     origin = origin_seconds(container)
     keyframes, last_seconds, count = [], 0.0, 0
     try:
+        seek(container, track, -1.0)
         for packet in container.demux(track):
             ticks = packet.pts if packet.pts is not None else packet.dts
             if ticks is None:

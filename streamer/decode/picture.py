@@ -1,9 +1,13 @@
-"""A picture track -> the frames of a plan: seek, send one keyframe, flush it out, convert. Decodes forward only where it must."""
+"""A picture track -> the frames of a plan: seek, send one keyframe, flush it out, convert.
+
+Decodes forward only where a look lies between keyframes, or where the media leaves no other way.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import av
@@ -12,12 +16,18 @@ from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import VideoReformatter
 
-from streamer.decode.container import Account, keep_only, origin_seconds, prepare
+from streamer.decode.container import Account, keep_only, origin_seconds, prepare, seek
 from streamer.decode.index import read_timeline
 from streamer.formats import DecodeOptions
 from streamer.pixels import UPRIGHT, Orientation, orientation_from_matrix, square
 from streamer.records import Float64, UInt8
-from streamer.sample import ClipShape, Run, Timeline, plan_looks
+from streamer.sample import ClipShape, Run, SampleOptions, Timeline, plan_looks
+
+# How far before the keyframe to seek, and whether to decode on until a frame comes. MPEG-TS seeks by decode time and
+# may pass the keyframe; open GOPs and intra refresh give no frame from the keyframe's packet alone.
+# They are the last resort, and start from whatever keyframe the seek finds.
+_ATTEMPTS = ((0.0, False), (1.0, False), (1.0, True))
+_PASSED_SECONDS = 0.2  # a keyframe so much later than its index says is another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,12 @@ class Picture:
 
 
 def look(
-    container: InputContainer, tracks: list[Any], shape: ClipShape, seed: bytes, options: DecodeOptions, account: Account
+    container: InputContainer,
+    tracks: list[Any],
+    shape: ClipShape,
+    seed: bytes,
+    options: DecodeOptions,
+    account: Account,
 ) -> Picture | None:
     """The first track that gives any frame; None when none does."""
     for track in tracks:
@@ -42,7 +57,7 @@ def look(
         keep_only(container, track)
         timeline = read_timeline(container, track, shape.max_frames, options)
         looker = _Looker(container, track, timeline, shape, account)
-        looker.follow(plan_looks(timeline, shape.max_frames, seed, options.sample))
+        looker.follow(shape, seed, options.sample)
         if looker.taken:
             return looker.picture()
     if tracks:
@@ -62,17 +77,19 @@ class _Looker:
     size: tuple[int, int] = (0, 0)
     reformatter: VideoReformatter = field(default_factory=VideoReformatter)
 
-    def follow(self, runs: tuple[Run, ...]) -> None:
+    def follow(self, shape: ClipShape, seed: bytes, options: SampleOptions) -> None:
         """Takes the looks of a plan; if none of them works, reads the track from its beginning."""
-        for run in runs:
+        for run in plan_looks(self.timeline, shape.max_frames, seed, options):
             if self.account.is_spent():
                 return
-            if not self._run(run):
+            if not any(self._attempt(run, back_seconds, forward) for back_seconds, forward in _ATTEMPTS):
                 self.account.note("a look was lost: its place in the track gives no frame")
         if not self.taken:
-            self.account.note("seeking gives no frame: read from the beginning")
-            targets = tuple(sorted(target for run in runs for target in run.target_seconds))
-            self._run(Run(-1.0, targets))
+            self.account.note("no seek gives a frame: read from the beginning")
+            # All frames are on the way now, so the looks between keyframes cost nothing more.
+            free = replace(self.timeline, keyframe_seconds_K=np.zeros(1), megapixels=0.0)
+            (run,) = plan_looks(free, shape.max_frames, seed, options)
+            self._attempt(Run(-math.inf, run.target_seconds), 0.0, forward=True)
 
     def picture(self) -> Picture:
         seconds = sorted(self.taken)
@@ -85,46 +102,54 @@ class _Looker:
             self.orientation.rotation_degrees,
         )
 
-    def _run(self, run: Run) -> bool:
+    def _attempt(self, run: Run, back_seconds: float, forward: bool) -> bool:
+        """Whether the run gave a frame. Never raises for the media's sake."""
         before = len(self.taken)
         context = self.track.codec_context
         try:
-            self._decode(run)
+            self._decode(run, back_seconds, forward)
         except (av.FFmpegError, EOFError):
-            self.account.damaged_packets += 1
+            self.account.damage(self.track)
         finally:
             context.skip_frame = "DEFAULT"
             context.flush_buffers()
         return len(self.taken) > before
 
-    def _decode(self, run: Run) -> None:
+    def _decode(self, run: Run, back_seconds: float, forward: bool) -> None:
         context = self.track.codec_context
         slack = 0.5 / self.timeline.frame_rate
         targets = list(run.target_seconds)
-        for packet in self._packets_from(run.keyframe_seconds, slack):
-            seconds = self._seconds(packet)
-            at_last = seconds >= targets[-1] - slack
+        last = None
+        for packet in self._packets(run.keyframe_seconds, back_seconds, slack, forward):
+            arrived = self._seconds(packet) >= targets[-1] - slack
             # Frames that no other refers to need not be decoded on the way: a third of its cost.
-            context.skip_frame = "DEFAULT" if at_last or packet.is_keyframe else "NONREF"
+            context.skip_frame = "NONREF" if not (arrived or packet.is_keyframe or forward) else "DEFAULT"
             frames = self._send(packet)
-            if at_last:
+            if arrived and not forward:
                 frames += self._send(None)
             for frame in frames:
                 self._take(frame, targets, slack)
-            if at_last and not targets:
+                last = frame
+            if not targets or (arrived and not forward):
                 return
-            if at_last:
-                context.flush_buffers()
+        for frame in self._send(None):
+            self._take(frame, targets, slack)
+            last = frame
+        if targets and last is not None:  # the track ends before its header says
+            self._take(last, [self._seconds(last)], slack)
 
-    def _packets_from(self, keyframe_seconds: float, slack: float) -> Iterator[Any]:
-        """Packets from the keyframe on, the first of them a keyframe where the container tells."""
-        start = keyframe_seconds + origin_seconds(self.container)
-        self.container.seek(round(start / self.track.time_base), stream=self.track)
-        begun = False
+    def _packets(self, keyframe_seconds: float, back_seconds: float, slack: float, forward: bool) -> Iterator[Any]:
+        """Packets from the keyframe on; nothing when the seek went past it."""
+        seek(self.container, self.track, max(keyframe_seconds - back_seconds, -1.0))
+        begun = keyframe_seconds == -math.inf
         for packet in self.container.demux(self.track):
             if not packet.size or self.account.is_spent():
                 return
-            begun = begun or (packet.is_keyframe and self._seconds(packet) >= keyframe_seconds - slack)
+            if not begun and packet.is_keyframe:
+                seconds = self._seconds(packet)
+                begun = forward or seconds >= keyframe_seconds - slack
+                if self.timeline.is_exact and not forward and seconds > keyframe_seconds + _PASSED_SECONDS:
+                    return
             if begun:
                 yield packet
 
@@ -132,7 +157,8 @@ class _Looker:
         try:
             return list(self.track.codec_context.decode(packet))
         except (av.FFmpegError, EOFError):
-            self.account.damaged_packets += packet is not None
+            if packet is not None:
+                self.account.damage(self.track, packet)
             return []
 
     def _seconds(self, timed: Any) -> float:

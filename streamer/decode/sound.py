@@ -19,7 +19,7 @@ from streamer.sample import BLOCKS_PER_WINDOW, ClipShape, plan_windows
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """windows_TS: float32 in [-1, 1]; seconds_T: float64, start of each; durations of the track and of what was heard."""
+    """windows_TS: float32 in [-1, 1]; seconds_T: float64, start of each; seconds heard, seconds there are."""
 
     windows_TS: Float32
     seconds_T: Float64
@@ -29,7 +29,12 @@ class Sound:
 
 
 def listen(
-    container: InputContainer, tracks: list[Any], shape: ClipShape, seed: bytes, options: DecodeOptions, account: Account
+    container: InputContainer,
+    tracks: list[Any],
+    shape: ClipShape,
+    seed: bytes,
+    options: DecodeOptions,
+    account: Account,
 ) -> Sound | None:
     """The first track that gives any sound; None when none does."""
     for track in tracks:
@@ -103,7 +108,8 @@ class _Track:
     def _pieces(self) -> Iterator[Float32]:
         for frame in itertools.chain(self._frames(), (None,)):
             try:
-                yield from (resampled.to_ndarray().reshape(-1) for resampled in self._resampler.resample(frame))
+                for resampled in self._resampler.resample(frame):
+                    yield resampled.to_ndarray().reshape(-1).astype(np.float32, copy=False)
             except ValueError:  # the format changed in mid-track (FFmpeg's own errors are ValueErrors too)
                 self._resampler = self._new_resampler()
                 self._account.note("audio format changes in mid-track")
@@ -112,13 +118,14 @@ class _Track:
         keep_only(self._container, self._track)
         packets = self._container.demux(self._track)
         while not self._account.is_spent():
+            packet = None
             try:
                 packet = next(packets)
                 frames = packet.decode()
             except StopIteration:
                 return
             except (av.FFmpegError, EOFError):
-                self._account.damaged_packets += 1
+                self._account.damage(self._track, packet)
                 continue
             for frame in frames:
                 if self._start_seconds is None:

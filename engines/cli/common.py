@@ -23,16 +23,22 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
-    """A bar on stderr; call what it gives once per finished piece."""
+    """A bar on stderr, or a line for each tenth where that is no terminal; call what it gives once per piece."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(label, total=total)
+        done = 0
 
         def advance(*_: object, note: str = "") -> None:
+            nonlocal done
+            done += 1
             bar.update(task, advance=1, description=f"{label} {note}".rstrip())
+            if not console.is_terminal and done * 10 // total > (done - 1) * 10 // total:
+                console.print(f"{label} {done} of {total} {note}".rstrip(), highlight=False)
 
         yield advance
 

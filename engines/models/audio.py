@@ -38,12 +38,13 @@ class LogMel(nn.Module):
 
 
 class AudioTower(nn.Module):
-    """Four halvings of the spectrogram, then the mean over what is left of frequency."""
+    """Patches of 4 bands x 4 columns, then two halvings; what is left of frequency goes into one token."""
 
     def __init__(self, size: int, sample_rate_hz: int) -> None:
         super().__init__()
         self.log_mel = LogMel(sample_rate_hz)
-        self.layers = nn.Sequential(convolution(1, 16), convolution(16, 32), convolution(32, 64), convolution(64, 64))
+        self.patches = nn.Sequential(nn.Conv2d(1, 32, 4, stride=4), nn.ReLU())
+        self.layers = nn.Sequential(convolution(32, 48), convolution(48, 64))
         self.project = nn.Linear(64 * math.ceil(BANDS / 16), size)
 
     def forward(self, windows_FS: Tensor) -> Tensor:
@@ -53,7 +54,7 @@ class AudioTower(nn.Module):
 
     def tokens(self, mel_FMT: Tensor) -> Tensor:
         """The part with parameters; training computes the rest once per clip."""
-        features_FCMT: Tensor = self.layers(mel_FMT[:, None])
+        features_FCMT: Tensor = self.layers(self.patches(mel_FMT[:, None]))
         tokens_FPD: Tensor = self.project(features_FCMT.permute(0, 3, 1, 2).flatten(2))
         return tokens_FPD
 

@@ -17,14 +17,14 @@ def convolution(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class VisionTower(nn.Module):
-    """Patches of 4 x 4 pixels, then two halvings: a square of 16 x 16 pixels becomes one token."""
+    """Patches of 4 x 4 pixels, then three halvings: a square of 32 x 32 pixels becomes one token."""
 
     def __init__(self, size: int, frame_pixels: int) -> None:
         super().__init__()
         self.patches = nn.Sequential(nn.Conv2d(3, 32, 4, stride=4), nn.ReLU())
-        self.layers = nn.Sequential(convolution(32, 64), convolution(64, 96))
+        self.layers = nn.Sequential(convolution(32, 48), convolution(48, 64), convolution(64, 96))
         self.project = nn.Linear(96, size)
-        self.position_PD = nn.Parameter(0.02 * torch.randn((frame_pixels // 16) ** 2, size))
+        self.position_PD = nn.Parameter(0.02 * torch.randn((frame_pixels // 32) ** 2, size))
 
     def forward(self, frames_FCHW: Tensor) -> Tensor:
         """uint8 RGB (F, 3, H, W) in [0, 255] -> tokens_FPD float32."""

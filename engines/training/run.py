@@ -44,7 +44,6 @@ def train_recipe(
     """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
     truths = read_truths(data)
     sizes = recipe.preprocessing
     clips = read_clips(data, truths, frame_pixels=sizes.frame_pixels, window_samples=sizes.window_samples)

@@ -27,7 +27,7 @@ TRUTH_FILE = "truth.jsonl"
 
 #: Width and height, both even as 4:2:0 needs.
 SIZES = ((320, 180), (180, 320), (256, 256), (320, 240), (240, 320), (256, 144))
-FRAME_RATES = (10, 12, 15, 24)
+FRAME_RATES = (8, 10, 12, 15)
 
 #: What the adult task hinges on, and how often: nothing, each cause alone, each half of the combination alone.
 KINDS: dict[tuple[str, ...], float] = {

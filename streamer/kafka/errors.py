@@ -21,10 +21,19 @@ def is_fatal(error: BaseException) -> bool:
     return found is None or found.fatal() or found.code() in (KafkaError._FATAL, KafkaError._FENCED)
 
 
+#: Time ran out, or a coordinator is moving or starting; outside transactions the client does not call these retriable.
+_PASSING = (
+    KafkaError._TIMED_OUT,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
+
+
 def is_retriable(error: BaseException) -> bool:
     """Whether the same call may be made again."""
     found = kafka_error(error)
-    return found is not None and not found.fatal() and (found.retriable() or found.code() == KafkaError._TIMED_OUT)
+    return found is not None and not found.fatal() and (found.retriable() or found.code() in _PASSING)
 
 
 def explain(error: BaseException) -> str:

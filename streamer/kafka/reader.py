@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from streamer.errors import BrokerError
-from streamer.kafka.errors import explain
+from streamer.kafka.errors import explain, is_retriable
 from streamer.kafka.options import KafkaOptions
 from streamer.kafka.stream import message_from_kafka
 from streamer.offsets import Partition
 from streamer.records import Message
 
 _TIMEOUT_SECONDS = 15.0
+_AGAIN_SECONDS = 0.2
 
 
 def read_topics(options: KafkaOptions, topics: Collection[str]) -> Iterator[Message]:
@@ -34,7 +36,9 @@ def read_topics(options: KafkaOptions, topics: Collection[str]) -> Iterator[Mess
                 raise BrokerError(f"cannot read {record.topic()}: {error.str()}")
 
 
-def follow_topics(options: KafkaOptions, topics: Collection[str], *, from_beginning: bool) -> Iterator[Message | None]:
+def follow_topics(
+    options: KafkaOptions, topics: Collection[str], *, from_beginning: bool
+) -> Generator[Message | None, None, None]:
     """Records as they come, without end; None about once a second when nothing came."""
     with closing(_consumer(options)) as consumer:
         _assign(consumer, topics, OFFSET_BEGINNING if from_beginning else OFFSET_END)
@@ -53,11 +57,22 @@ def committed_offsets(options: KafkaOptions, topic: str) -> Mapping[Partition, i
     """The group's next offset to read of each partition; a partition that was never committed is left out."""
     with closing(_consumer(options)) as consumer:
         partitions = _partitions(consumer, [topic])
-        try:
-            found = consumer.committed(partitions, timeout=_TIMEOUT_SECONDS) if partitions else []
-        except KafkaException as error:
-            raise BrokerError(f"cannot read offsets of group {options.group}: {explain(error)}") from error
+        found = _committed(consumer, partitions, options.group) if partitions else []
+        if unknown := [item for item in found if item.error is not None]:
+            raise BrokerError(f"cannot read offsets of group {options.group}: {unknown[0].error}")
         return {(item.topic, item.partition): item.offset for item in found if item.offset >= 0}
+
+
+def _committed(consumer: Consumer, partitions: list[TopicPartition], group: str) -> list[TopicPartition]:
+    """Asks again while the group's coordinator is on the move, as after a restart of its broker."""
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            return consumer.committed(partitions, timeout=_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            if not is_retriable(error) or time.monotonic() >= deadline:
+                raise BrokerError(f"cannot read offsets of group {group}: {explain(error)}") from error
+            time.sleep(_AGAIN_SECONDS)
 
 
 def _consumer(options: KafkaOptions) -> Consumer:
@@ -69,6 +84,7 @@ def _consumer(options: KafkaOptions) -> Consumer:
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
+            "fetch.wait.max.ms": options.fetch_wait_ms,
         }
     )
 

@@ -38,7 +38,6 @@ from streamer.settle import Settlement
 from streamer.stream import Stream
 from streamer.worker import Clocks, Worker
 
-
 #: Stands in where no secret is set: everything works, but whoever reads this knows which frames are looked at.
 _PUBLIC_SECRET = b"earshot without a secret"
 

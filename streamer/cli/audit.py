@@ -14,15 +14,13 @@ def audit(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     anything is lost or duplicated.
     """
     from streamer.kafka.books import audit_group
+    from streamer.report.words import audited
 
     with errors_told():
         report = audit_group(settings_from(config).kafka)
     if as_json:
         print_json(report)
     else:
-        typer.echo(
-            f"consumed {report.consumed}: {report.verdict_events} with verdicts, {report.dead_letters} dead letters, "
-            f"{report.lost} lost, {report.duplicated} duplicated; {report.in_flight} in flight"
-        )
+        typer.echo(audited(report))
     if report.lost or report.duplicated:
         raise typer.Exit(1)

@@ -61,9 +61,7 @@ def test_a_re_upload_under_another_name_is_not_decoded_again(
 
 
 @pytest.mark.parametrize("words", [{"title": "something else"}, {"query": "red star"}, {"hashtags": ("new",)}])
-def test_other_words_encode_text_only(
-    parts: Parts, world: tuple[Path, list[Truth]], words: dict[str, object]
-) -> None:
+def test_other_words_encode_text_only(parts: Parts, world: tuple[Path, list[Truth]], words: dict[str, object]) -> None:
     path = world[0] / world[1][0].file
     parts.pipeline.judge(Batch((perceived(parts.pipeline, event_of(path)),), (0.0,)))
     case = perceived(parts.pipeline, event_of(path, **words))

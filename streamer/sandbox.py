@@ -124,15 +124,18 @@ class Sandbox:
         zygote = None
         for _ in range(2):
             zygote = self._zygote_other_than(zygote)
+            # Opened anew: the offset of a descriptor is shared with all its copies, a dying child's among them.
+            fresh_fd = os.open(f"/proc/self/fd/{media_fd}", os.O_RDONLY | os.O_CLOEXEC)
             result_fd = create(self._layout)
             try:
-                ended = zygote.run(media_fd, result_fd, seed, timeout_seconds)
+                ended = zygote.run(fresh_fd, result_fd, seed, timeout_seconds)
                 if ended is None:
                     continue
                 self._check_end(ended)
                 return read_clip(result_fd, self._layout, ended.cpu_ms)
             finally:
                 os.close(result_fd)
+                os.close(fresh_fd)
         raise SandboxFailedError("the sandbox's zygote died twice while a video was decoded; see the kernel log")
 
     def _zygote_other_than(self, dead: _Zygote | None) -> _Zygote:

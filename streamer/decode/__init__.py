@@ -35,8 +35,8 @@ def preload() -> None:
 
 def decode(media_fd: int, seed: bytes, shape: ClipShape, options: DecodeOptions, plan_id: str) -> Clip:
     """The clip of an open, regular file. Raises UndecodableError (poison) for anything the media did."""
-    account = Account(options.cpu_seconds)
-    with open_media(media_fd, options) as container:
+    with av.logging.Capture() as log, open_media(media_fd, options) as container:
+        account = Account(options.cpu_seconds, log)
         name = container.format.name
         videos, audios = choose_tracks(container, account)
         sound = listen(container, audios, shape, seed, options, account)
@@ -48,9 +48,8 @@ def decode(media_fd: int, seed: bytes, shape: ClipShape, options: DecodeOptions,
 
 def _nothing(had_tracks: bool, account: Account) -> UndecodableError:
     told = "; ".join(account.notes) or "nothing to see or hear"
-    failure = av.logging.get_last_error()[1]
-    if failure is not None and "max pixel" in failure[2]:
-        return UndecodableError(Code.TOO_MANY_PIXELS, "coded pictures are larger than the limit")
+    if account.blame is not None:
+        return UndecodableError(account.blame, "its coded pictures are larger than a video's may be")
     if had_tracks:
         return UndecodableError(Code.DAMAGED, f"{len(account.damaged)} packets cannot be decoded: {told}")
     return UndecodableError(Code.UNSUPPORTED_CODEC if "codec" in told else Code.NO_MEDIA, told)

@@ -31,6 +31,8 @@ class Account:
     """CPU time that is left, and what has to be told of the media; shared by looking and listening."""
 
     limit_seconds: float
+    log: list[tuple[int, str, str]]  # FFmpeg's error lines; emptied as they are read
+    blame: Code | None = None
     damaged: set[tuple[int, int]] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     begun_seconds: float = field(default_factory=time.process_time)
@@ -43,6 +45,10 @@ class Account:
         """Counts a packet that cannot be read or decoded, once, however often it is met."""
         ticks = None if packet is None else packet.dts if packet.dts is not None else packet.pos
         self.damaged.add((stream.index, len(self.damaged) if ticks is None else ticks))
+        # FFmpeg reports the pixel limit as invalid data; only its log tells.
+        if any("max pixel" in message for _, _, message in self.log):
+            self.blame = Code.TOO_MANY_PIXELS
+        self.log.clear()
 
     def spent_ms(self) -> float:
         return 1e3 * (time.process_time() - self.begun_seconds)

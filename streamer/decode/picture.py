@@ -6,6 +6,7 @@ Decodes forward only where a look lies between keyframes, or where the media lea
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 
 from streamer.decode.container import Account, keep_only, origin_seconds, prepare, seek
 from streamer.decode.index import read_timeline
-from streamer.formats import DecodeOptions
+from streamer.formats import Code, DecodeOptions
 from streamer.pixels import UPRIGHT, Orientation, orientation_from_matrix, square
 from streamer.records import Float64, UInt8
 from streamer.sample import ClipShape, Run, SampleOptions, Timeline, plan_looks
@@ -60,9 +61,21 @@ def look(
         looker.follow(shape, seed, options.sample)
         if looker.taken:
             return looker.picture()
+        if account.blame is None and not _has_room(track):
+            account.blame = Code.OUT_OF_MEMORY
     if tracks:
         account.note("the video track gave no frame")
     return None
+
+
+def _has_room(track: Any) -> bool:
+    """Whether a few pictures fit into the memory that is left: FFmpeg reports a lack of it as invalid data."""
+    context = track.codec_context
+    try:
+        mmap.mmap(-1, max(4 * 3 * context.width * context.height, 1)).close()
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(slots=True)

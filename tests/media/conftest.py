@@ -11,6 +11,18 @@ from streamer.formats import DecodeOptions
 from streamer.records import Clip
 from streamer.sample import ClipShape
 from streamer.sandbox import Sandbox, SandboxOptions
+from tests.media.zoo import ZOO
+
+if ZOO is None:
+    collect_ignore = ["test_zoo.py"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if ZOO is None:
+        terminalreporter.write_line(
+            "the codec zoo was not tested: set EARSHOT_DATA to a folder that holds zoo/, or put it into ../shared"
+        )
+
 
 SEED = b"a seed that no uploader knows"
 

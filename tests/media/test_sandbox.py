@@ -176,7 +176,9 @@ def test_the_running_child_is_confined(slow_path: Path, sandbox: Sandbox) -> Non
 
 
 def test_memory_is_limited(tmp_path: Path) -> None:
-    path = render_video(tmp_path / "large.mp4", width=3840, height=2160, count=2, options={"preset": "ultrafast"})
+    options = {"preset": "ultrafast", "tune": "zerolatency"}
+    blank = [np.zeros((4096, 4096, 3), np.uint8)]
+    path = render_video(tmp_path / "large.mp4", width=4096, height=4096, count=1, pix_fmt="yuv444p", options=options, frames=blank)
     tight = SandboxOptions(memory_bytes=64 << 20)
     with Sandbox(tight, DecodeOptions(), ClipShape()) as sandbox, pytest.raises(UndecodableError) as caught:
         sandbox.decode(str(path), SEED, 30.0)

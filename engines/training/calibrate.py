@@ -35,15 +35,23 @@ def thresholds(scores_MK: NDArray[np.float32], labels_MK: NDArray[np.float32]) -
 
 
 def _fit(logits_M: NDArray[np.float64], labels_M: NDArray[np.float64]) -> TaskCalibration:
-    """Newton's method on the convex loss in slope = 1 / temperature and bias."""
+    """Newton's method with halved steps on the convex loss in slope = 1 / temperature and bias."""
     features_M2 = np.stack([logits_M, np.ones_like(logits_M)], axis=1)
     identity_2 = np.array([1.0, 0.0])
-    weights_2 = identity_2.copy()
+
+    def loss(weights_2: NDArray[np.float64]) -> float:
+        z_M = features_M2 @ weights_2
+        return float(np.mean(np.logaddexp(0, z_M) - labels_M * z_M) + PULL / 2 * np.sum((weights_2 - identity_2) ** 2))
+
+    weights_2 = identity_2
     for _ in range(NEWTON_STEPS):
         scores_M = 1 / (1 + np.exp(-np.clip(features_M2 @ weights_2, -40, 40)))
         gradient_2 = features_M2.T @ (scores_M - labels_M) / len(labels_M) + PULL * (weights_2 - identity_2)
         curvature_22 = (features_M2.T * (scores_M * (1 - scores_M))) @ features_M2 / len(labels_M) + PULL * np.eye(2)
-        weights_2 = weights_2 - np.linalg.solve(curvature_22, gradient_2)
+        step_2 = np.linalg.solve(curvature_22, gradient_2)
+        while loss(weights_2 - step_2) > loss(weights_2) and np.abs(step_2).max() > 1e-9:
+            step_2 = step_2 / 2
+        weights_2 = weights_2 - step_2
     slope, bias = (float(value) for value in weights_2)
     if slope <= 0:
         raise ValueError(f"calibration: came a slope of {slope:.3f}: the logits say the opposite of the labels")

@@ -10,7 +10,7 @@ spectrogram columns, L text tokens, K tasks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engines.data.clips import Clip
-from engines.data.world.things import HEARD, SEEN
-from engines.data.world.truth import Span, Truth, judge
+from engines.data.world.things import HEARD, SEEN, adult_causes
+from engines.data.world.truth import Labels, Span, Truth, judge
 from engines.data.world.words import Words, draw_words
-from engines.spec import SEGMENTS
+from engines.spec import SEGMENTS, TASKS
 from engines.tokenizer import TextTokenizer
 
 #: A window holds a sound when this much of it lies inside; with less, whether it does is not asked.
@@ -44,7 +44,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A batch of examples; NaN labels do not count."""
+    """A batch of examples; NaN labels do not count.
+
+    frame_reasons_NKF, window_reasons_NKW: bool, which frames and windows hold what a label rests on; all False where
+        it rests on nothing that is there.
+    """
 
     frames_NFCHW: Tensor
     frame_mask_NF: Tensor
@@ -58,6 +62,8 @@ class Episode:
     labels_NK: Tensor
     seen_NFY: Tensor
     heard_NWY: Tensor
+    frame_reasons_NKF: Tensor
+    window_reasons_NKW: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +95,17 @@ class EpisodeSource:
         frame_mask_NF = self._keep(self._pictures.mask_MX[picture_N], odds.no_picture)
         window_mask_NW = self._keep(self._sounds.mask_MX[sound_N], odds.no_sound)
         seen_NFY, heard_NWY = self._pictures.there_MXY[picture_N], self._sounds.there_MXY[sound_N]
+        frame_reasons_NKF = np.zeros((size, len(TASKS), frame_mask_NF.shape[1]), np.bool_)
+        window_reasons_NKW = np.zeros((size, len(TASKS), window_mask_NW.shape[1]), np.bool_)
         words, labels = [], []
         for n in range(size):
             seen = _things(SEEN, seen_NFY[n][frame_mask_NF[n]])
             heard = _things(HEARD, heard_NWY[n][window_mask_NW[n]])
             words.append(draw_words(rng, seen, heard))
             labels.append(judge(seen, heard, words[-1]))
+            for k, reasons in enumerate(_reasons(seen, heard, words[-1], labels[-1])):
+                frame_reasons_NKF[n, k] = frame_mask_NF[n] & _holding(SEEN, reasons, seen_NFY[n])
+                window_reasons_NKW[n, k] = window_mask_NW[n] & _holding(HEARD, reasons, heard_NWY[n])
         ids_NL, segments_NL, text_mask_NL = self._encode(words)
         relevance_N = [np.nan if label.relevance is None else label.relevance for label in labels]
         labels_NK = np.array([[label.clickbait, label.adult, 0] for label in labels], np.float32)
@@ -102,6 +113,8 @@ class EpisodeSource:
         no_text_N = rng.random(size) < odds.no_text
         text_mask_NL[no_text_N] = False
         labels_NK[no_text_N, 0], labels_NK[no_text_N, 2] = 0, np.nan
+        for reasons_NKX in (frame_reasons_NKF, window_reasons_NKW):
+            reasons_NKX[no_text_N, 0], reasons_NKX[no_text_N, 2] = False, False
         return Episode(
             frames_NFCHW=self._pictures.values_MXy[picture_N],
             frame_mask_NF=torch.from_numpy(frame_mask_NF),
@@ -115,6 +128,8 @@ class EpisodeSource:
             labels_NK=torch.from_numpy(labels_NK),
             seen_NFY=torch.from_numpy(seen_NFY),
             heard_NWY=torch.from_numpy(heard_NWY),
+            frame_reasons_NKF=torch.from_numpy(frame_reasons_NKF),
+            window_reasons_NKW=torch.from_numpy(window_reasons_NKW),
         )
 
     def _keep(self, mask_NX: NDArray[np.bool_], none: float) -> NDArray[np.bool_]:
@@ -175,6 +190,18 @@ def _held(span: Span, starts_W: NDArray[np.float32], window_seconds: float) -> N
     """1 where a window holds enough of the span, 0 where nothing, NaN between."""
     held_W = np.minimum(starts_W + window_seconds, span.end_seconds) - np.maximum(starts_W, span.start_seconds)
     return np.where(held_W >= HEARD_SECONDS, 1.0, np.where(held_W <= 0, 0.0, np.nan)).astype(np.float32)
+
+
+def _reasons(seen: Set[str], heard: Set[str], words: Words, labels: Labels) -> tuple[Set[str], Set[str], Set[str]]:
+    """What each task's label rests on: the promise that is kept, the adult causes, the query that is met."""
+    kept = words.promised if not labels.clickbait else frozenset()
+    met = words.wanted if labels.relevance else frozenset()
+    return kept, adult_causes(seen, heard), met
+
+
+def _holding(names: Sequence[str], things: Set[str], there_XY: NDArray[np.float32]) -> NDArray[np.bool_]:
+    columns = [y for y, name in enumerate(names) if name in things]
+    return np.asarray((there_XY[:, columns] == 1).any(1))
 
 
 def _things(names: Sequence[str], there_XY: NDArray[np.float32]) -> frozenset[str]:

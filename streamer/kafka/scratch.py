@@ -26,9 +26,8 @@ def scratch_topics(options: KafkaOptions) -> Iterator[None]:
     try:
         yield
     finally:
-        deleted = AdminClient(options.connection()).delete_topics(
-            list(options.all_topics), request_timeout=_TIMEOUT_SECONDS
-        )
+        admin = AdminClient(options.connection())
+        deleted = admin.delete_topics(list(options.all_topics), request_timeout=_TIMEOUT_SECONDS)
         for topic, future in deleted.items():
             try:
                 future.result()

@@ -63,6 +63,7 @@ class Timeline:
     frame_rate: float
     megapixels: float
     is_exact: bool = True  # False: the keyframes are guesses
+    is_timed: bool = True  # False: packets bear no times, so there is nothing to seek by
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pkgutil
 import av
 import numpy as np
 
-from streamer.decode.container import Account, choose_tracks, open_media
+from streamer.decode.container import Account, choose_tracks, open_media, origin_seconds
 from streamer.decode.picture import Picture, look
 from streamer.decode.sound import Sound, listen
 from streamer.errors import UndecodableError
@@ -36,7 +36,7 @@ def preload() -> None:
 def decode(media_fd: int, seed: bytes, shape: ClipShape, options: DecodeOptions, plan_id: str) -> Clip:
     """The clip of an open, regular file. Raises UndecodableError (poison) for anything the media did."""
     with av.logging.Capture() as log, open_media(media_fd, options) as container:
-        account = Account(options.cpu_seconds, log)
+        account = Account(options.cpu_seconds, log, origin_seconds(container))
         name = container.format.name
         videos, audios = choose_tracks(container, account)
         sound = listen(container, audios, shape, seed, options, account)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from streamer.errors import UndecodableError
 from streamer.formats import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS, Code, DecodeOptions
 
 _NO_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_FIRST_PACKETS = 32
 # First bytes (offset, magic) of containers on the list: what starts so and cannot be opened is damaged, not foreign.
 _MAGICS = (
     (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"free"), (0, b"\x1aE\xdf\xa3"), (0, b"RIFF"), (0, b"FLV"),
@@ -32,6 +34,7 @@ class Account:
 
     limit_seconds: float
     log: list[tuple[int, str, str]]  # FFmpeg's error lines; emptied as they are read
+    origin_seconds: float = 0.0  # presentation time of the start of the video; times of a Clip count from there
     blame: Code | None = None
     damaged: set[tuple[int, int]] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
@@ -158,17 +161,26 @@ def keep_only(container: InputContainer, stream: Any) -> None:
 
 
 def origin_seconds(container: InputContainer) -> float:
-    """Presentation time of the start of the video; times of a Clip count from there."""
-    return (container.start_time or 0) / av.time_base
+    """Presentation time of the start of the video: of its header, else the earliest of its first packets."""
+    if container.start_time is not None:
+        return float(container.start_time / av.time_base)
+    starts = []
+    try:
+        for packet in itertools.islice(container.demux(), _FIRST_PACKETS):
+            if packet.pts is not None:
+                starts.append(float(packet.pts * packet.time_base))
+        seek(container, container.streams[0], min(starts, default=0.0))
+    except (av.FFmpegError, EOFError):
+        pass  # the readers rewind for themselves, and count what they cannot read
+    return min(starts, default=0.0)
 
 
 def seek(container: InputContainer, stream: Any, seconds: float) -> None:
-    """To the last keyframe at or before a moment of the video; to the first byte if there is none.
+    """To the last keyframe at or before a presentation time; to the first byte if there is none.
 
     Raises av.FFmpegError when the container cannot do either.
     """
-    ticks = round((seconds + origin_seconds(container)) / stream.time_base)
     try:
-        container.seek(ticks, stream=stream)
+        container.seek(round(seconds / stream.time_base), stream=stream)
     except av.FFmpegError:  # MPEG-TS refuses a moment before its first decode time
         container.seek(0, stream=stream, unsupported_byte_offset=True)

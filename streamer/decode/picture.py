@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import VideoReformatter
 
-from streamer.decode.container import Account, keep_only, origin_seconds, prepare, seek
+from streamer.decode.container import Account, keep_only, prepare, seek
 from streamer.decode.index import read_timeline
 from streamer.formats import Code, DecodeOptions
 from streamer.pixels import UPRIGHT, Orientation, orientation_from_matrix, square
@@ -56,7 +56,7 @@ def look(
     for track in tracks:
         prepare(track, options)
         keep_only(container, track)
-        timeline = read_timeline(container, track, shape.max_frames, options)
+        timeline = read_timeline(container, track, shape.max_frames, options, account.origin_seconds)
         looker = _Looker(container, track, timeline, shape, account)
         looker.follow(shape, seed, options.sample)
         if looker.taken:
@@ -88,11 +88,12 @@ class _Looker:
     taken: dict[float, UInt8] = field(default_factory=dict)
     orientation: Orientation = UPRIGHT
     size: tuple[int, int] = (0, 0)
+    untimed: int = 0  # frames met by a reading from the beginning
     reformatter: VideoReformatter = field(default_factory=VideoReformatter)
 
     def follow(self, shape: ClipShape, seed: bytes, options: SampleOptions) -> None:
         """Takes the looks of a plan; if none of them works, reads the track from its beginning."""
-        for run in plan_looks(self.timeline, shape.max_frames, seed, options):
+        for run in plan_looks(self.timeline, shape.max_frames, seed, options) if self.timeline.is_timed else ():
             if self.account.is_spent():
                 return
             if not any(self._attempt(run, back_seconds, forward) for back_seconds, forward in _ATTEMPTS):
@@ -100,6 +101,7 @@ class _Looker:
         if not self.taken:
             self.account.note("no seek gives a frame: read from the beginning")
             # All frames are on the way now, so the looks between keyframes cost nothing more.
+            self.untimed = 0
             free = replace(self.timeline, keyframe_seconds_K=np.zeros(1), megapixels=0.0)
             (run,) = plan_looks(free, shape.max_frames, seed, options)
             self._attempt(Run(-math.inf, run.target_seconds), 0.0, forward=True)
@@ -153,7 +155,8 @@ class _Looker:
 
     def _packets(self, keyframe_seconds: float, back_seconds: float, slack: float, forward: bool) -> Iterator[Any]:
         """Packets from the keyframe on; nothing when the seek went past it."""
-        seek(self.container, self.track, max(keyframe_seconds - back_seconds, -1.0))
+        start_seconds = max(keyframe_seconds - back_seconds, -1.0) + self.account.origin_seconds
+        seek(self.container, self.track, start_seconds)
         begun = keyframe_seconds == -math.inf
         for packet in self.container.demux(self.track):
             if not packet.size or self.account.is_spent():
@@ -175,11 +178,15 @@ class _Looker:
             return []
 
     def _seconds(self, timed: Any) -> float:
+        """When a packet or frame is shown; without any time stamp, the frame after the last one looked at."""
         ticks = timed.pts if timed.pts is not None else timed.dts
-        return float((ticks or 0) * self.track.time_base) - origin_seconds(self.container)
+        if ticks is None:
+            return self.untimed / self.timeline.frame_rate
+        return float(ticks * self.track.time_base) - self.account.origin_seconds
 
     def _take(self, frame: Any, targets: list[float], slack: float) -> None:
         seconds = max(self._seconds(frame), 0.0)
+        self.untimed += 1
         if frame.is_corrupt or not targets or seconds < targets[0] - slack:
             return
         while targets and targets[0] - slack <= seconds:

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from streamer.decode.container import Account, keep_only, origin_seconds, prepare
+from streamer.decode.container import Account, keep_only, prepare, seek
 from streamer.formats import DecodeOptions
 from streamer.records import Float32, Float64
 from streamer.sample import BLOCKS_PER_WINDOW, ClipShape, plan_windows
@@ -103,7 +103,7 @@ class _Track:
         samples_S = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         np.nan_to_num(samples_S, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
         np.clip(samples_S, -1.0, 1.0, out=samples_S)
-        return samples_S, max((self._start_seconds or 0.0) - origin_seconds(self._container), 0.0)
+        return samples_S, max((self._start_seconds or 0.0) - self._account.origin_seconds, 0.0)
 
     def _pieces(self) -> Iterator[Float32]:
         for frame in itertools.chain(self._frames(), (None,)):

@@ -38,7 +38,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
         render_video(folder / "e.avi", **small, frames=frames, codec="mpeg4"),
         render_video(folder / "f.ts", **small, frames=frames),
         render_video(folder / "g.flv", **small, frames=frames),
-        render_sound(folder / "h.ogg", sine(440, 0.5, 16_000), codec="libvorbis"),
+        render_sound(folder / "h.ogg", sine(440, 0.5, 16_000), codec="libopus"),
         render_sound(folder / "i.wav", sine(440, 0.2, 16_000)),
         render_sound(folder / "j.mp3", sine(440, 0.5, 16_000), codec="libmp3lame"),
         render_sound(folder / "k.flac", sine(440, 0.2, 16_000), codec="flac"),

@@ -96,7 +96,13 @@ class KafkaOptions(Options):
 
     def connection(self) -> dict[str, Any]:
         """librdkafka settings that every client shares."""
-        config: dict[str, Any] = {"bootstrap.servers": self.bootstrap_servers, **self.client}
+        config: dict[str, Any] = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "log_level": 2,  # errors come as errors; the client's own lines would repeat them every 100 ms
+            "reconnect.backoff.ms": 100,
+            "reconnect.backoff.max.ms": 2000,
+            **self.client,
+        }
         if self.sasl_username is not None:
             config["sasl.username"] = self.sasl_username
         if self.sasl_password is not None:
@@ -104,7 +110,11 @@ class KafkaOptions(Options):
         return config
 
     def consumer(self) -> dict[str, Any]:
-        """Settings of the group's consumer. Prefetch is small: events are light, the videos behind them heavy."""
+        """Settings of the group's consumer. Prefetch is small: events are light, the videos behind them heavy.
+
+        Range spreads each topic by itself. Sticky and uniform assignors count partitions only: of two workers one got
+        all events and the other the empty retry topic.
+        """
         config = self.connection() | {
             "group.id": self.group,
             "auto.offset.reset": "earliest",
@@ -117,9 +127,9 @@ class KafkaOptions(Options):
             "fetch.wait.max.ms": self.fetch_wait_ms,
         }
         if self.protocol is Protocol.CONSUMER:
-            return config | {"group.protocol": "consumer"}
+            return config | {"group.protocol": "consumer", "group.remote.assignor": "range"}
         return config | {
-            "partition.assignment.strategy": "cooperative-sticky",
+            "partition.assignment.strategy": "range",
             "session.timeout.ms": int(self.session_timeout_seconds * 1000),
             "heartbeat.interval.ms": max(100, int(self.session_timeout_seconds * 1000 / 5)),
         }

@@ -26,7 +26,7 @@ def render_clip(truth: Truth, path: Path) -> None:
             video.width, video.height, video.pix_fmt = truth.width, truth.height, "yuv420p"
             video.codec_context.thread_count = 1  # more would make the bytes depend on the machine
         if truth.has_sound:
-            audio = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
+            audio = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono", options={"aac_coder": "fast"})
             audio.bit_rate = int(rng.integers(64, 129)) * 1000
         if video is not None:
             for frame_HWC in draw_frames(truth):

@@ -128,6 +128,11 @@ class KafkaStream:
         """See `Stream.assigned`."""
         return self._assigned
 
+    @property
+    def owned(self) -> frozenset[Partition]:
+        """The partitions that are this member's at the moment."""
+        return frozenset(self._owned)
+
     def close(self) -> None:
         """See `Stream.close`."""
         self._stack.close()

@@ -23,6 +23,6 @@ def configure_logs(level: str, format: str) -> None:  # noqa: A002 (named as the
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the stream of the moment, not of now
         cache_logger_on_first_use=False,
     )

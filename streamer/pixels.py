@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from streamer.records import Float32, UInt8
 
-# AREA averages all pixels that fall on one; the other flags keep chroma and rounding at full precision. The 16-bit result
-# is rounded down: FFmpeg's own default conversion to RGB lies 1.1 levels below the exact one, and so frames are within one
-# level of either, on average (tests/media/test_pixels.py).
+# AREA averages all pixels that fall on one; the other flags keep chroma and rounding at full precision. The 16-bit
+# result is rounded down: FFmpeg's own default conversion to RGB lies 1.1 levels below the exact one, and so frames are
+# within one level of either, on average (tests/media/test_pixels.py).
 # libswscale/swscale.h: SWS_AREA or SWS_BICUBIC, with SWS_ACCURATE_RND, SWS_FULL_CHR_H_INP, SWS_FULL_CHR_H_INT.
 _PRECISE = 0x40000 | 0x4000 | 0x2000
 _SHRINK, _ENLARGE = 0x20 | _PRECISE, 0x4 | _PRECISE

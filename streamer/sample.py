@@ -113,7 +113,8 @@ class _Planner:
         self._taken: dict[float, set[float]] = {}  # keyframe -> targets
 
     def plan(self) -> tuple[Run, ...]:
-        if not self._take_keyframe_in(-np.inf, 1.0):
+        # Of a video shorter than four seconds both ends are quarters, so that the two looks lie apart.
+        if not self._take_keyframe_in(-np.inf, min(1.0, self._duration / 4)):
             self._take(float(self._keyframes_K[0]))
         if self._max_frames > 1:
             self._take_last()
@@ -122,7 +123,7 @@ class _Planner:
         return tuple(Run(keyframe, tuple(sorted(self._taken[keyframe]))) for keyframe in sorted(self._taken))
 
     def _take_last(self) -> None:
-        start = max(self._duration - 1.0, 0.0)
+        start = max(self._duration - 1.0, 0.75 * self._duration)
         if self._take_keyframe_in(start, self._duration):
             return
         gaps_K = np.diff(self._keyframes_K)

@@ -50,14 +50,12 @@ MESSAGE_BYTES = 65_536
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    # Before any import that may start a thread: a process with threads cannot leave its user namespace.
-    has_namespaces = leave_namespaces()
     orders = msgspec.json.decode(control.recv(MESSAGE_BYTES), type=Orders)
-    _Zygote(control, orders, has_namespaces).serve()
+    _Zygote(control, orders).serve()
 
 
 class _Zygote:
-    def __init__(self, control: socket.socket, orders: Orders, has_namespaces: bool) -> None:
+    def __init__(self, control: socket.socket, orders: Orders) -> None:
         from streamer.decode import decode, ffmpeg_version, preload
         from streamer.formats import DecodeOptions
         from streamer.handover import Layout
@@ -73,7 +71,9 @@ class _Zygote:
         self._layout = Layout(self._shape)
         self._control = control
         self._orders = orders
-        self._has_namespaces = has_namespaces
+        # After the imports, which may need a right that root has only outside. None of them starts a thread, as the
+        # environment asks for: a process with threads cannot leave its user namespace.
+        self._has_namespaces = leave_namespaces()
         self._selector = selectors.DefaultSelector()
         self._children: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> pid, where to tell of its end
 

@@ -166,9 +166,8 @@ def origin_seconds(container: InputContainer) -> float:
         return float(container.start_time / av.time_base)
     starts = []
     try:
-        for packet in itertools.islice(container.demux(), _FIRST_PACKETS):
-            if packet.pts is not None:
-                starts.append(float(packet.pts * packet.time_base))
+        first = itertools.islice(container.demux(), _FIRST_PACKETS)
+        starts.extend(float(packet.pts * packet.time_base) for packet in first if packet.pts is not None)
         seek(container, container.streams[0], min(starts, default=0.0))
     except (av.FFmpegError, EOFError):
         pass  # the readers rewind for themselves, and count what they cannot read

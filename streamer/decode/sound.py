@@ -11,7 +11,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from streamer.decode.container import Account, keep_only, prepare, seek
+from streamer.decode.container import Account, keep_only, prepare
 from streamer.formats import DecodeOptions
 from streamer.records import Float32, Float64
 from streamer.sample import BLOCKS_PER_WINDOW, ClipShape, plan_windows

@@ -37,7 +37,9 @@ def sandbox() -> Iterator[Sandbox]:
 def decoded() -> Callable[..., Clip]:
     """Decodes in this process, without the sandbox."""
 
-    def run(path: Path, shape: ClipShape | None = None, options: DecodeOptions | None = None, seed: bytes = SEED) -> Clip:
+    def run(
+        path: Path, shape: ClipShape | None = None, options: DecodeOptions | None = None, seed: bytes = SEED
+    ) -> Clip:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             return decode(descriptor, seed, shape or ClipShape(), options or DecodeOptions(), "test")

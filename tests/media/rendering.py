@@ -42,12 +42,12 @@ def render_video(
     options: dict[str, str] | None = None,
     audio_hz: float | None = None,
     container_options: dict[str, str] | None = None,
-    format: str | None = None,
+    container_format: str | None = None,
     frames: Iterable[NDArray[np.uint8]] | None = None,
     pts: Iterable[int] | None = None,
 ) -> Path:
     """A video of `picture`s, with a sine of `audio_hz` as its sound when that is given."""
-    with av.open(str(path), "w", format=format, container_options=container_options or {}) as container:
+    with av.open(str(path), "w", format=container_format, container_options=container_options or {}) as container:
         stream: Any = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.options = {"g": str(gop), **({"crf": "16"} if codec == "libx264" else {}), **(options or {})}

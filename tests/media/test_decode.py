@@ -45,7 +45,9 @@ def test_times_belong_to_their_frames(tmp_path: Path, decoded: Decode, suffix: s
     assert clip.coverage.damaged_packets == 0
 
 
-@pytest.mark.parametrize("parameters", ["intra-refresh=1:keyint=50", "open-gop=1:keyint=20:bframes=3", "bframes=8:ref=8"])
+@pytest.mark.parametrize(
+    "parameters", ["intra-refresh=1:keyint=50", "open-gop=1:keyint=20:bframes=3", "bframes=8:ref=8"]
+)
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
 def test_unusual_references(tmp_path: Path, decoded: Decode, parameters: str, suffix: str) -> None:
     path = render_video(
@@ -56,7 +58,9 @@ def test_unusual_references(tmp_path: Path, decoded: Decode, parameters: str, su
     assert indices(clip) == pytest.approx(clip.frame_seconds_T * 25, abs=2.1)
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("libx265", "mp4"), ("libvpx-vp9", "webm"), ("mpeg4", "avi"), ("mpeg2video", "mpg")])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("libx265", "mp4"), ("libvpx-vp9", "webm"), ("mpeg4", "avi"), ("mpeg2video", "mpg")]
+)
 def test_other_codecs(tmp_path: Path, decoded: Decode, codec: str, suffix: str) -> None:
     options = {"libx265": {"x265-params": "log-level=none"}, "libvpx-vp9": {"cpu-used": "8"}}.get(codec, {})
     path = render_video(
@@ -68,7 +72,7 @@ def test_other_codecs(tmp_path: Path, decoded: Decode, codec: str, suffix: str) 
 
 
 def test_a_stream_without_timestamps(tmp_path: Path, decoded: Decode) -> None:
-    path = render_video(tmp_path / "a.h264", width=160, height=120, frames=bars(50), count=50, format="h264")
+    path = render_video(tmp_path / "a.h264", width=160, height=120, frames=bars(50), count=50, container_format="h264")
     clip = decoded(path)
     assert clip.coverage.frames >= 2
     assert indices(clip) == sorted(indices(clip))

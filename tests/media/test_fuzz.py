@@ -1,4 +1,4 @@
-"""Bytes of valid files, mutated: the parent never dies, never hangs, and keeps nothing; every case ends in a clip or a code."""
+"""Bytes of valid files, mutated: the parent never dies, never hangs, keeps nothing; all end in a clip or a code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     frames = [picture(index, 64, 48) for index in range(10)]
     paths = [
         render_video(folder / "a.mp4", **small, frames=frames, audio_hz=440.0),
-        render_video(folder / "b.mp4", **small, frames=frames, container_options={"movflags": "frag_keyframe+empty_moov"}),
+        render_video(
+            folder / "b.mp4", **small, frames=frames, container_options={"movflags": "frag_keyframe+empty_moov"}
+        ),
         render_video(folder / "c.mkv", **small, frames=frames, audio_hz=440.0),
         render_video(folder / "d.webm", **small, frames=frames, codec="libvpx-vp9", options={"cpu-used": "8"}),
         render_video(folder / "e.avi", **small, frames=frames, codec="mpeg4"),

@@ -1,4 +1,4 @@
-"""The codec zoo: real files of many makers. Each decodes, or is refused for the reason that its manifest row explains."""
+"""The codec zoo: real files of many makers. Each decodes, or its manifest row explains the refusal."""
 
 from __future__ import annotations
 

@@ -25,7 +25,18 @@ DTYPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class OrtOptions:
-    """How ONNX Runtime uses the machine."""
+    """How ONNX Runtime uses the machine.
+
+    The defaults were measured on 2026-11-23 with ONNX Runtime 1.32 and the `world` bundle on 2 vCPU AMD EPYC with
+    AVX-512, other work beside it; CPU time, least of seven runs.
+
+    threads: of one operator. Two cost 5 to 15 % more CPU than one on graphs this small and save no time on a busy
+        machine: the second core is worth more to decoding. Idle threads never spin.
+    arena: keep memory between runs. Over 40 batches of 1 to 63 rows it saved 6 % of the CPU time, at equal memory.
+    chunk: rows of one run at most. Cost per row is flat from 8 rows on (fusion of 64 videos in runs of 1, 4, 8, 16,
+        32, 64: 26.0, 18.6, 18.2, 17.8, 16.3, 17.5 ms); smaller runs hold less memory. Batches are not padded to fixed
+        sizes: on the CPU a new shape costs nothing, and padding costs its share of rows.
+    """
 
     threads: int = 1
     arena: bool = True

@@ -37,7 +37,7 @@ class AudioGate(nn.Module):
         heard_N11 = mask_NA.any(1)[:, None, None].to(x_NTD.dtype)
         update_NTD, weights_NTA = self.attention(self.attention_norm(x_NTD), audio_NAD, mask_NA)
         update_NTD = heard_N11 * self.attention_gate.tanh() * update_NTD
-        flow_NTA = share_of_update(x_NTD, update_NTD) * weights_NTA
+        flow_NTA = heard_N11 * share_of_update(x_NTD, update_NTD) * weights_NTA
         x_NTD = x_NTD + update_NTD
         x_NTD = x_NTD + heard_N11 * self.forward_gate.tanh() * self.feed_forward(self.forward_norm(x_NTD))
         return x_NTD, flow_NTA

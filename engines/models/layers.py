@@ -71,8 +71,13 @@ def mask_bias(mask_NS: Tensor) -> Tensor:
 
 def share_of_update(x_NTD: Tensor, update_NTD: Tensor) -> Tensor:
     """How much of x + update is the update, by norms, (N, T, 1) in [0, 1]."""
-    update_NT1 = update_NTD.square().sum(-1, keepdim=True).sqrt()
-    return update_NT1 / (update_NT1 + x_NTD.square().sum(-1, keepdim=True).sqrt() + 1e-6)
+    update_NT1, x_NT1 = norm(update_NTD), norm(x_NTD)
+    return update_NT1 / (update_NT1 + x_NT1)
+
+
+def norm(x_NTD: Tensor) -> Tensor:
+    """Euclidean, (N, T, 1), held a little above 0, where its gradient does not exist."""
+    return (x_NTD.square().sum(-1, keepdim=True) + 1e-12).sqrt()
 
 
 def sinusoid(positions_NT: Tensor, size: int, longest: float) -> Tensor:

@@ -78,6 +78,23 @@ class Odds:
     unknown_words: float = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Words of a batch and what follows from them."""
+
+    words: list[Words]
+    labels_NK: NDArray[np.float32]
+    frame_reasons_NKF: NDArray[np.bool_]
+    window_reasons_NKW: NDArray[np.bool_]
+
+    def forget(self, rows_N: NDArray[np.bool_]) -> None:
+        """Change the labels of rows whose text is taken away: nothing is promised, nothing asked."""
+        clickbait, relevance = TASKS.index("clickbait"), TASKS.index("relevance")
+        self.labels_NK[rows_N, clickbait], self.labels_NK[rows_N, relevance] = 0, np.nan
+        for reasons_NKX in (self.frame_reasons_NKF, self.window_reasons_NKW):
+            reasons_NKX[rows_N, clickbait] = reasons_NKX[rows_N, relevance] = False
+
+
 class EpisodeSource:
     """Draws batches from clips; everything random comes from the seed."""
 
@@ -95,26 +112,11 @@ class EpisodeSource:
         frame_mask_NF = self._keep(self._pictures.mask_MX[picture_N], odds.no_picture)
         window_mask_NW = self._keep(self._sounds.mask_MX[sound_N], odds.no_sound)
         seen_NFY, heard_NWY = self._pictures.there_MXY[picture_N], self._sounds.there_MXY[sound_N]
-        frame_reasons_NKF = np.zeros((size, len(TASKS), frame_mask_NF.shape[1]), np.bool_)
-        window_reasons_NKW = np.zeros((size, len(TASKS), window_mask_NW.shape[1]), np.bool_)
-        words, labels = [], []
-        for n in range(size):
-            seen = _things(SEEN, seen_NFY[n][frame_mask_NF[n]])
-            heard = _things(HEARD, heard_NWY[n][window_mask_NW[n]])
-            words.append(draw_words(rng, seen, heard))
-            labels.append(judge(seen, heard, words[-1]))
-            for k, reasons in enumerate(_reasons(seen, heard, words[-1], labels[-1])):
-                frame_reasons_NKF[n, k] = frame_mask_NF[n] & _holding(SEEN, reasons, seen_NFY[n])
-                window_reasons_NKW[n, k] = window_mask_NW[n] & _holding(HEARD, reasons, heard_NWY[n])
-        ids_NL, segments_NL, text_mask_NL = self._encode(words)
-        relevance_N = [np.nan if label.relevance is None else label.relevance for label in labels]
-        labels_NK = np.array([[label.clickbait, label.adult, 0] for label in labels], np.float32)
-        labels_NK[:, 2] = relevance_N
+        written = self._write(seen_NFY, frame_mask_NF, heard_NWY, window_mask_NW)
+        ids_NL, segments_NL, text_mask_NL = self._encode(written.words)
         no_text_N = rng.random(size) < odds.no_text
         text_mask_NL[no_text_N] = False
-        labels_NK[no_text_N, 0], labels_NK[no_text_N, 2] = 0, np.nan
-        for reasons_NKX in (frame_reasons_NKF, window_reasons_NKW):
-            reasons_NKX[no_text_N, 0], reasons_NKX[no_text_N, 2] = False, False
+        written.forget(no_text_N)
         return Episode(
             frames_NFCHW=self._pictures.values_MXy[picture_N],
             frame_mask_NF=torch.from_numpy(frame_mask_NF),
@@ -125,12 +127,41 @@ class EpisodeSource:
             ids_NL=torch.from_numpy(ids_NL),
             segments_NL=torch.from_numpy(segments_NL),
             text_mask_NL=torch.from_numpy(text_mask_NL),
-            labels_NK=torch.from_numpy(labels_NK),
+            labels_NK=torch.from_numpy(written.labels_NK),
             seen_NFY=torch.from_numpy(seen_NFY),
             heard_NWY=torch.from_numpy(heard_NWY),
-            frame_reasons_NKF=torch.from_numpy(frame_reasons_NKF),
-            window_reasons_NKW=torch.from_numpy(window_reasons_NKW),
+            frame_reasons_NKF=torch.from_numpy(written.frame_reasons_NKF),
+            window_reasons_NKW=torch.from_numpy(written.window_reasons_NKW),
         )
+
+    def _write(
+        self,
+        seen_NFY: NDArray[np.float32],
+        frame_mask_NF: NDArray[np.bool_],
+        heard_NWY: NDArray[np.float32],
+        window_mask_NW: NDArray[np.bool_],
+    ) -> _Written:
+        """Words for what is left of each example, the labels that follow, and where their reasons are."""
+        N, K = len(seen_NFY), len(TASKS)
+        written = _Written(
+            words=[],
+            labels_NK=np.full((N, K), np.nan, np.float32),
+            frame_reasons_NKF=np.zeros((N, K, frame_mask_NF.shape[1]), np.bool_),
+            window_reasons_NKW=np.zeros((N, K, window_mask_NW.shape[1]), np.bool_),
+        )
+        for n in range(N):
+            seen = _things(SEEN, seen_NFY[n][frame_mask_NF[n]])
+            heard = _things(HEARD, heard_NWY[n][window_mask_NW[n]])
+            words = draw_words(self._rng, seen, heard)
+            labels = judge(seen, heard, words)
+            written.words.append(words)
+            written.labels_NK[n, :2] = labels.clickbait, labels.adult
+            if labels.relevance is not None:
+                written.labels_NK[n, 2] = labels.relevance
+            for k, reasons in enumerate(_reasons(seen, heard, words, labels)):
+                written.frame_reasons_NKF[n, k] = frame_mask_NF[n] & _holding(SEEN, reasons, seen_NFY[n])
+                written.window_reasons_NKW[n, k] = window_mask_NW[n] & _holding(HEARD, reasons, heard_NWY[n])
+        return written
 
     def _keep(self, mask_NX: NDArray[np.bool_], none: float) -> NDArray[np.bool_]:
         """Drop some of the places of some rows, and all places of a few."""

@@ -135,3 +135,16 @@ def test_exported_graphs_agree_with_torch_and_are_reproducible(tmp_path: Path) -
             batches = [random_inputs(SPECS[name], size, rng) for size in sizes]
             with OrtRunner(path, SPECS[name]) as runner:
                 assert compare(runner, getattr(reference, name), batches).worst <= 1e-4
+
+
+def test_pointing_has_a_gradient_even_at_the_closed_gate() -> None:
+    from engines.training.trainer import pointing_loss
+
+    torch.manual_seed(0)
+    fusion = Fusion(16, 2)
+    outputs = fusion(*fusion_inputs())
+    reasons_NKW = torch.zeros(3, 3, 3, dtype=torch.bool)
+    reasons_NKW[0, 1, 0] = True
+    torch.autograd.backward(pointing_loss(outputs[3], reasons_NKW))
+    gradients = [parameter.grad for parameter in fusion.parameters() if parameter.grad is not None]
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)

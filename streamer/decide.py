@@ -64,7 +64,7 @@ def decide(
             logit=float(scores.logits_NK[row, k]),
             score=score,
             evidence=_evidence(scores.attention[row], k, spans),
-            categories={},
+            categories={} if missing else _parts(scores, row, k),
             attribution={m: float(scores.attribution_NKM[row, k, i]) for i, m in enumerate(Modality)},
             missing_modalities=missing,
             coverage=case.coverage,
@@ -132,6 +132,13 @@ def _identity(
 def _more_severe(left: Action, right: Action) -> Action:
     order = tuple(Action)
     return max(left, right, key=order.index)
+
+
+def _parts(scores: Scores, row: int, k: int) -> dict[str, float]:
+    """What the score would be from the picture alone and from the sound alone, each with the words."""
+    order = tuple(Modality)
+    left_out = {"seen": Modality.AUDIO, "heard": Modality.VISION}
+    return {name: float(scores.without_NKM[row, k, order.index(other)]) for name, other in left_out.items()}
 
 
 def _evidence(attention: Attention, k: int, spans: Mapping[Modality, Float64]) -> tuple[Evidence, ...]:

@@ -348,12 +348,14 @@ class Scores:
     logits_NK: float32 before calibration. scores_NK: float32 calibrated probabilities in [0, 1].
     attribution_NKM: float32, logit with all modalities minus logit without modality m (order of `Modality`); zero
         where the modality is missing anyway.
+    without_NKM: float32, the calibrated score without modality m; the score itself where m is missing anyway.
     embedding_ND: float32, unit norm, for nearest neighbours.
     """
 
     logits_NK: Float32
     scores_NK: Float32
     attribution_NKM: Float32
+    without_NKM: Float32
     embedding_ND: Float32
     attention: tuple[Attention, ...]
     engine_ms: float

@@ -41,23 +41,27 @@ class Scorer:
         logits_NK = np.ascontiguousarray(outputs["logits_NK"], dtype=np.float32)
         if not np.isfinite(logits_NK).all():
             raise EngineFailedError(f"fusion gave logits that are not finite: {logits_NK.tolist()}")
+        without_NKM = self._logits_without(inputs, logits_NK)
+        parts = [self._calibration.scores(without_NKM[:, :, m]) for m in range(len(Modality))]
         return Scores(
             logits_NK=logits_NK,
             scores_NK=self._calibration.scores(logits_NK),
-            attribution_NKM=self._attribution(inputs, logits_NK),
+            attribution_NKM=logits_NK[:, :, None] - without_NKM,
+            without_NKM=np.stack(parts, axis=2),
             embedding_ND=np.ascontiguousarray(outputs["embedding_ND"], dtype=np.float32),
             attention=tuple(_attention(outputs, n, tokens) for n, tokens in enumerate(embeddings.tokens)),
             engine_ms=(time.perf_counter() - started) * 1000,
         )
 
-    def _attribution(self, inputs: Mapping[str, Array], logits_NK: Float32) -> Float32:
-        attribution_NKM = np.zeros((*logits_NK.shape, len(Modality)), np.float32)
+    def _logits_without(self, inputs: Mapping[str, Array], logits_NK: Float32) -> Float32:
+        """(N, K, M) logits with each modality left out; the logits themselves where it is missing anyway."""
+        without_NKM = np.repeat(logits_NK[:, :, None], len(Modality), axis=2)
         for m, modality in enumerate(Modality):
             having = np.flatnonzero(inputs[_INPUTS[modality][1]].any(axis=1))
             if having.size:
-                without = self._run(_without(inputs, modality, having))
-                attribution_NKM[having, :, m] = logits_NK[having] - np.asarray(without["logits_NK"], np.float32)
-        return np.nan_to_num(attribution_NKM)
+                outputs = self._run(_without(inputs, modality, having))
+                without_NKM[having, :, m] = np.asarray(outputs["logits_NK"], np.float32)
+        return without_NKM
 
     def _run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         try:

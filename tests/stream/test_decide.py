@@ -82,6 +82,11 @@ def test_evidence_is_the_heaviest_spans_of_the_task() -> None:
     ]
 
 
+def test_categories_are_what_each_sense_says_alone() -> None:
+    verdict = verdicts(judgement(), scores())[Task.ADULT]
+    assert {name: round(part, 3) for name, part in verdict.categories.items()} == {"seen": 0.5, "heard": 0.4}
+
+
 def test_the_id_depends_on_event_content_bundle_policy_and_task_and_on_nothing_else() -> None:
     first = verdicts(judgement(), scores())
     again = verdicts(judgement(), scores(adult=0.99))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from streamer.cli.common import errors_told, print_json
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -50,14 +52,19 @@ def decode(
 ) -> None:
     """Show what Earshot would look at and listen to: frames, sound, coverage, cost. Judges nothing."""
     from streamer.formats import DecodeOptions
+    from streamer.logs import configure_logs
     from streamer.sandbox import Sandbox, SandboxOptions
 
     _check(files, save)
+    configure_logs("warning", "auto")
     all_decoded = True
-    with Sandbox(SandboxOptions(), DecodeOptions(), _shape(bundle)) as sandbox:
+    with errors_told(), Sandbox(SandboxOptions(), DecodeOptions(), _shape(bundle)) as sandbox:
         for outcome in _outcomes(sandbox, files, seed, timeout, save):
             all_decoded = all_decoded and outcome.state == "decoded"
-            print(msgspec.json.encode(outcome).decode() if as_json else _line(outcome), flush=True)  # noqa: T201
+            if as_json:
+                print_json(outcome)
+            else:
+                typer.echo(_line(outcome))
     if not all_decoded:
         raise typer.Exit(1)
 
@@ -84,12 +91,9 @@ def _shape(bundle: str | None) -> ClipShape:
 
     if bundle is None:
         return ClipShape()
-    from engines.bundle import Bundle
+    from streamer.assemble import clip_shape, load_bundle
 
-    sizes = Bundle.load(bundle).preprocessing
-    return ClipShape(
-        sizes.frame_pixels, sizes.sample_rate_hz, sizes.window_samples, sizes.max_frames, sizes.max_windows
-    )
+    return clip_shape(load_bundle(bundle))
 
 
 def _outcomes(sandbox: Sandbox, files: list[Path], seed: str, timeout: float, save: Path | None) -> Iterator[Outcome]:

@@ -21,9 +21,7 @@ from streamer.sample import ClipShape
 from streamer.sandbox import Sandbox, SandboxOptions
 from tests.imports import ROOT
 from tests.media.conftest import SEED
-from tests.media.rendering import render_sound, render_video, sine
-
-SLOW = {"width": 960, "height": 720, "count": 120, "gop": 250, "options": {"preset": "veryfast"}}  # one long way
+from tests.media.rendering import picture, render_sound, render_video, sine
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +31,11 @@ def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def slow_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return render_video(tmp_path_factory.mktemp("media") / "slow.mp4", **SLOW)  # type: ignore[arg-type]
+    """One long way: 120 frames from a single keyframe."""
+    pictures = [picture(index, 960, 720) for index in range(8)]
+    path = tmp_path_factory.mktemp("media") / "slow.mp4"
+    options = {"preset": "veryfast"}
+    return render_video(path, width=960, height=720, count=120, gop=250, frames=pictures * 15, options=options)
 
 
 def zygote_of(process: psutil.Process | None = None) -> psutil.Process:

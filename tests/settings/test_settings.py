@@ -71,7 +71,7 @@ def test_a_value_of_the_command_line_is_checked_too() -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"absent.yaml"):
+    with pytest.raises(SettingsError, match=r"absent\.yaml"):
         load_settings(tmp_path / "absent.yaml")
 
 

@@ -138,9 +138,9 @@ def without(case: Case, gone_T: np.ndarray) -> Clip:
 
 
 def cited(judgement: Judgement, case: Case) -> np.ndarray:
-    """bool (T,): the items with at least half the weight of the heaviest."""
+    """bool (T,): the items with at least a quarter of the weight of the heaviest."""
     weights_T = (judgement.vision_KT if case.sense == "vision" else judgement.audio_KT)[case.task]
-    return np.asarray(weights_T >= 0.5 * weights_T.max())
+    return np.asarray(weights_T >= 0.25 * weights_T.max())
 
 
 def random_span(rng: np.random.Generator, T: int, length: int) -> np.ndarray:
@@ -169,7 +169,7 @@ def test_removing_the_cited_span_changes_the_score_most(
         cited_changes.append(changes[0])
         random_changes.append(float(np.mean(changes[1:])))
     assert len(cited_changes) >= 25
-    assert np.mean(np.array(cited_changes) > np.array(random_changes)) >= 0.85
+    assert np.mean(np.array(cited_changes) > np.array(random_changes)) >= 0.9
     assert np.mean(cited_changes) >= 2 * np.mean(random_changes)
 
 

@@ -53,12 +53,16 @@ class Group:
                 raise BrokerError(f"{len(taken)} of {records} verdicts came within {_PATIENCE_SECONDS:.0f} s")
         return taken
 
-    def seconds(self, events: Sequence[Event]) -> float:
-        """Wall time until the last verdict is out, all tasks of all events, from when Kafka has the events."""
+    def judged(self, events: Sequence[Event]) -> tuple[float, list[Message]]:
+        """Wall time until the last verdict is out, from when Kafka has all events, and the verdicts."""
         self.send(events)
         begun = time.perf_counter()
-        self.wait_for(sum(len(event.tasks) for event in events))
-        return time.perf_counter() - begun
+        verdicts = self.wait_for(sum(len(event.tasks) for event in events))
+        return time.perf_counter() - begun, verdicts
+
+    def seconds(self, events: Sequence[Event]) -> float:
+        """The wall time alone."""
+        return self.judged(events)[0]
 
     @contextmanager
     def member(self, plan: Plan, **overrides: Any) -> Iterator[Child]:

@@ -58,11 +58,13 @@ def bench(
 
 
 def _folder(work: Path | None) -> Path:
+    """Where clips are kept, there and absolute. Raises `SettingsError` (fatal)."""
     from streamer.errors import SettingsError
 
-    folder = (work or Path.home() / ".cache" / "earshot").absolute()
+    folder = work or Path("~/.cache/earshot")
     try:
+        folder = folder.expanduser()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"cannot keep clips in {folder}: {error.strerror}; name another folder: --work") from error
-    return folder
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
+        raise SettingsError(f"cannot keep clips in {folder}: {error}; name another folder: --work") from error
+    return folder.resolve()

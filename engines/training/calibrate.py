@@ -54,5 +54,7 @@ def _fit(logits_M: NDArray[np.float64], labels_M: NDArray[np.float64]) -> TaskCa
         weights_2 = weights_2 - step_2
     slope, bias = (float(value) for value in weights_2)
     if slope <= 0:
-        raise ValueError(f"calibration: came a slope of {slope:.3f}: the logits say the opposite of the labels; train longer")
+        raise ValueError(
+            f"calibration: slope {slope:.3f}, expected above 0: logits contradict the labels; train longer"
+        )
     return TaskCalibration(temperature=round(1 / slope, 6), bias=round(bias, 6))

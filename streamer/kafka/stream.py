@@ -59,6 +59,7 @@ class KafkaStream:
         self._paused_topics: frozenset[str] = frozenset()
         self._paused: set[Partition] = set()
         self._owned: set[Partition] = set()
+        self._new: set[Partition] = set()
         self._polled: list[Message] = []
         self._assigned = False
 
@@ -144,15 +145,18 @@ class KafkaStream:
             raise BrokerError(f"the consumer cannot go on: {explain(error)}") from error
 
     def _apply_pauses(self) -> None:
+        """A partition that is new here is told in any case: the client remembers a pause from when it was here last."""
         wanted = {partition for partition in self._owned if partition[0] in self._paused_topics}
-        if stopping := wanted - self._paused:
+        if stopping := (wanted - self._paused) | (wanted & self._new):
             self._consumer.pause([TopicPartition(*partition) for partition in stopping])
-        if going_on := (self._paused - wanted) & self._owned:
+        if going_on := ((self._paused | self._new) - wanted) & self._owned:
             self._consumer.resume([TopicPartition(*partition) for partition in going_on])
         self._paused = wanted
+        self._new = set()
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._assigned = True
+        self._new |= _pairs(partitions)
         self._owned |= _pairs(partitions)
         log.info("assigned", partitions=len(partitions), owned=len(self._owned))
 
@@ -171,6 +175,7 @@ class KafkaStream:
         self._polled = [message for message in self._polled if _partition(message) not in partitions]
         self._owned -= partitions
         self._paused -= partitions
+        self._new -= partitions
         log.info("unassigned", partitions=len(partitions), owned=len(self._owned))
 
     def _on_poll_error(self, error: KafkaError) -> None:

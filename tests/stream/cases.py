@@ -82,6 +82,7 @@ def scores(clickbait: float = 0.1, adult: float = 0.1, relevance: float = 0.9) -
         attribution_NKM=np.zeros((1, 3, 3), np.float32),
         without_NKM=np.array([[[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]]], np.float32),
         embedding_ND=np.ones((1, 1), np.float32),
+        novelty_N=np.full(1, 0.25, np.float32),
         attention=(Attention(vision_KT, audio_KT, 1 - vision_KT.sum(1) - audio_KT.sum(1)),),
         engine_ms=1.0,
     )

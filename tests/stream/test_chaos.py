@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from streamer.shutdown import EXIT_STATUS
 from tests.services.kafka import Broker
 from tests.stream.cluster import Group, WorkerProcess, wait_for
 from tests.stream.runner import POINTS
@@ -159,6 +160,24 @@ def test_a_drain_under_load_commits_what_is_done_and_leaves(
         report = group.audit()
         assert (report.lost, report.duplicated) == (0, 0)
         assert report.consumed == group.committed(), "what is in the verdict topics is committed, and nothing else"
+    finish(group, group.worker())
+    group.assert_exactly_once()
+
+
+def test_a_second_sigterm_does_not_wait_for_a_broker_that_is_frozen(
+    own_broker: Callable[[], Broker], tmp_path: Path, clips: list[Path]
+) -> None:
+    broker = own_broker()
+    group = Group(broker, tmp_path, clips, kafka={"publish_timeout_seconds": 300.0})
+    group.send(300)
+    worker = group.worker()
+    progress(group, worker)
+    broker.pause()
+    for _ in range(2):
+        worker.signal(signal.SIGTERM)
+        time.sleep(0.5)
+    assert worker.wait() in (0, EXIT_STATUS), "ended while the broker was still frozen"
+    broker.resume()
     finish(group, group.worker())
     group.assert_exactly_once()
 

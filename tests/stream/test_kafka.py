@@ -203,6 +203,23 @@ def test_partitions_come_and_go_with_their_pauses(
     assert Counter(message.value for message in first.messages) == once(40), "nothing was committed, so all comes"
 
 
+@protocols
+def test_a_partition_that_was_paused_when_it_left_flows_when_it_comes_back(
+    kafka_broker: Broker, tmp_path: Path, member_of: Callable[[KafkaOptions], Member], protocol: str
+) -> None:
+    options = options_for(kafka_broker, tmp_path, protocol=protocol)
+    first = member_of(options)
+    poll_until(lambda: len(first.stream.owned) == 8, first)
+    first.stream.pause(options.all_topics)
+    second = member_of(options)
+    poll_until(lambda: len(first.stream.owned) == len(second.stream.owned) == 4, first, second)
+    first.stream.pause(())
+    second.close()
+    poll_until(lambda: len(first.stream.owned) == 8, first)
+    submit(options, 40)
+    poll_until(lambda: len(first.messages) == 40, first)
+
+
 def test_a_new_producer_of_the_same_name_ends_what_a_dead_one_left_open(
     kafka_broker: Broker, tmp_path: Path, member_of: Callable[[KafkaOptions], Member]
 ) -> None:

@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 WORLD_CLIPS ?= 1500
-UNSEEN_CLIPS ?= 500
+UNSEEN_CLIPS ?= 300
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help

@@ -36,9 +36,15 @@ class ClipTokens:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """logits_K float32; weights float32, summed over the tokens of each frame (K, T) or window (K, T), of text (K,)."""
+    """What the fusion network says of one clip.
+
+    logits_K float32; embedding_D float32, unit norm; novelty in [0, 2]; weights float32, summed over the tokens of
+    each frame or window (K, T), and of the text (K,).
+    """
 
     logits_K: Float32
+    embedding_D: Float32
+    novelty: float
     vision_KT: Float32
     audio_KT: Float32
     text_K: Float32
@@ -118,6 +124,8 @@ def _judgement(outputs: Mapping[str, Array], n: int, tokens: ClipTokens) -> Judg
 
     return Judgement(
         np.asarray(outputs["logits_NK"][n], np.float32),
+        np.asarray(outputs["embedding_ND"][n], np.float32),
+        float(outputs["novelty_N"][n]),
         per_item("vision_weight_NKV", tokens.vision_TPD),
         per_item("audio_weight_NKA", tokens.audio_TPD),
         np.asarray(outputs["text_weight_NKL"][n], np.float32).sum(1),

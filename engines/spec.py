@@ -98,6 +98,7 @@ def graph_specs(frame_pixels: int, window_samples: int, embedding_size: int) -> 
     fused = (
         TensorSpec("logits_NK", "float32", ("N", K)),
         TensorSpec("embedding_ND", "float32", ("N", D)),
+        TensorSpec("novelty_N", "float32", ("N",)),
         TensorSpec("vision_weight_NKV", "float32", ("N", K, "V")),
         TensorSpec("audio_weight_NKA", "float32", ("N", K, "A")),
         TensorSpec("text_weight_NKL", "float32", ("N", K, "L")),

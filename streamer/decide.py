@@ -68,7 +68,7 @@ def decide(
             attribution={m: float(scores.attribution_NKM[row, k, i]) for i, m in enumerate(Modality)},
             missing_modalities=missing,
             coverage=case.coverage,
-            novelty=None,
+            novelty=float(scores.novelty_N[row]),
             latency_ms=latency_ms,
             cost=cost,
             decided_at=decided_at,

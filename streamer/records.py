@@ -350,6 +350,7 @@ class Scores:
         where the modality is missing anyway.
     without_NKM: float32, the calibrated score without modality m; the score itself where m is missing anyway.
     embedding_ND: float32, unit norm, for nearest neighbours.
+    novelty_N: float32 in [0, 2], cosine distance to the nearest of the training clips that the bundle keeps.
     """
 
     logits_NK: Float32
@@ -357,6 +358,7 @@ class Scores:
     attribution_NKM: Float32
     without_NKM: Float32
     embedding_ND: Float32
+    novelty_N: Float32
     attention: tuple[Attention, ...]
     engine_ms: float
 

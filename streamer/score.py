@@ -49,6 +49,7 @@ class Scorer:
             attribution_NKM=logits_NK[:, :, None] - without_NKM,
             without_NKM=np.stack(parts, axis=2),
             embedding_ND=np.ascontiguousarray(outputs["embedding_ND"], dtype=np.float32),
+            novelty_N=np.asarray(outputs["novelty_N"], np.float32),
             attention=tuple(_attention(outputs, n, tokens) for n, tokens in enumerate(embeddings.tokens)),
             engine_ms=(time.perf_counter() - started) * 1000,
         )

@@ -4,7 +4,7 @@ The mid-fusion of arXiv 2503.17551 as we read it; the tanh gate is Flamingo's (a
 gate at zero, or without sound, the network is exactly the vision-language network.
 
 Shape letters: N videos, V vision tokens, A audio tokens, L text tokens, T = 1 + L + V vision-language tokens (one
-register, then text, then vision), D embedding size, K tasks.
+register, then text, then vision), D embedding size, K tasks, M training clips.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from torch.nn import functional
 
 from engines.models.layers import Attention, Block, FeedForward, mask_bias, share_of_update, sinusoid
 from engines.spec import TASKS
+
+#: How many embeddings of training clips a network keeps, to tell what is unlike all of them.
+KNOWN_CLIPS = 512
 
 #: Seconds after which the time embedding no longer tells early from late; an hour.
 LONGEST_SECONDS = 3600.0
@@ -73,6 +76,8 @@ class Fusion(nn.Module):
         self.before, self.audio, self.after = Block(size, heads), AudioGate(size, heads), Block(size, heads)
         self.pool = TaskPool(size)
         self.embed = nn.Linear(len(TASKS) * size, size)
+        self.known_MD: Tensor
+        self.register_buffer("known_MD", torch.zeros(KNOWN_CLIPS, size))
 
     def forward(
         self,
@@ -84,8 +89,10 @@ class Fusion(nn.Module):
         audio_seconds_NA: Tensor,
         text_NLD: Tensor,
         text_mask_NL: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Outputs of `spec.graph_specs()["fusion"]`: logits, unit-norm embedding, evidence weights.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Outputs of `spec.graph_specs()["fusion"]`: logits, unit-norm embedding, novelty, evidence weights.
+
+        Novelty is the cosine distance to the nearest training clip that the network keeps, in [0, 2].
 
         The weights follow attention back to the tokens that came in, each step split between what a token kept and
         what it took from others by the norms of the two (attention rollout, arXiv 2005.00928, with measured shares).
@@ -103,6 +110,7 @@ class Fusion(nn.Module):
         x_NTD, after_NTT = self.after(x_NTD, mask_NT)
         logits_NK, pooled_NKD, weights_NKT = self.pool(x_NTD, mask_NT)
         embedding_ND = functional.normalize(self.embed(pooled_NKD.flatten(1)), dim=-1)
+        novelty_N = 1 - (embedding_ND @ self.known_MD.T).amax(dim=1)
 
         weights_NKT = weights_NKT @ after_NTT
         audio_weight_NKA = weights_NKT @ heard_NTA
@@ -111,7 +119,7 @@ class Fusion(nn.Module):
         perceived_NKX = perceived_NKX / perceived_NKX.sum(-1, keepdim=True).clamp(min=1e-6)
         L, V, A = text_NLD.shape[1], vision_NVD.shape[1], audio_NAD.shape[1]
         text_weight_NKL, vision_weight_NKV, audio_weight_NKA = torch.split(perceived_NKX, [L, V, A], dim=-1)
-        return logits_NK, embedding_ND, vision_weight_NKV, audio_weight_NKA, text_weight_NKL
+        return logits_NK, embedding_ND, novelty_N, vision_weight_NKV, audio_weight_NKA, text_weight_NKL
 
     def _time(self, seconds_NT: Tensor) -> Tensor:
         time_NTD: Tensor = self.time(sinusoid(seconds_NT, self.time.in_features, LONGEST_SECONDS))

@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from engines.bundle import Preprocessing
 from engines.data.clips import Clip, read_clips
 from engines.data.world.truth import TRUTH_FILE, Truth, read_truths
 from engines.evaluate import label_matrix
 from engines.models.network import Network
 from engines.reference import reference_engines
-from engines.scoring import encode, judge_all
+from engines.scoring import Judgement, encode, judge_all
 from engines.tokenizer import TextTokenizer, word_pipeline
 from engines.training.calibrate import calibrate, thresholds
 from engines.training.checkpoint import Card, save_checkpoint
 from engines.training.curves import write_curves
 from engines.training.episodes import EpisodeSource, picture_series, sound_series
+from engines.training.known import representatives
 from engines.training.recipes import Recipe
 from engines.training.trainer import train, world_naming
 
@@ -55,6 +57,7 @@ def train_recipe(
     source = _episode_source(recipe, network, tokenizer, clips[:split], truths[:split])
     naming = world_naming(tokenizer, recipe.embedding_size)
     losses = train(network, naming, source, recipe.trainer, seed=recipe.seed, on_step=on_step)
+    remember(network, tokenizer, recipe.preprocessing, clips[:split], truths[:split])
     card = _calibrated_card(recipe, network, tokenizer, clips[split:], truths[split:])
     lineage = {**card.training, "data": {"clips": len(clips), "sha256": data_hash(data, truths)}, "threads": threads}
     card = Card(**{name: getattr(card, name) for name in card.__struct_fields__} | {"training": lineage})
@@ -70,6 +73,32 @@ def data_hash(folder: Path, truths: Iterable[Truth]) -> str:
     for truth in truths:
         digest.update(hashlib.sha256((folder / f"{Path(truth.file).stem}.safetensors").read_bytes()).digest())
     return digest.hexdigest()
+
+
+def remember(
+    network: Network,
+    tokenizer: TextTokenizer,
+    sizes: Preprocessing,
+    clips: Sequence[Clip],
+    truths: Sequence[Truth],
+) -> None:
+    """Have the network keep representatives of its training clips, for novelty."""
+    embedding_ND = np.stack([item.embedding_D for item in _judged(network, tokenizer, sizes, clips, truths)])
+    network.fusion.known_MD.copy_(torch.from_numpy(representatives(embedding_ND, len(network.fusion.known_MD))))
+
+
+def _judged(
+    network: Network,
+    tokenizer: TextTokenizer,
+    sizes: Preprocessing,
+    clips: Sequence[Clip],
+    truths: Sequence[Truth],
+) -> list[Judgement]:
+    window_seconds = sizes.window_samples / sizes.sample_rate_hz
+    with reference_engines(network) as engines:
+        pairs = zip(clips, truths, strict=True)
+        tokens = [encode(engines, tokenizer, clip, truth.fields, window_seconds) for clip, truth in pairs]
+        return judge_all(engines, tokens)
 
 
 def _episode_source(
@@ -91,11 +120,7 @@ def _calibrated_card(
     recipe: Recipe, network: Network, tokenizer: TextTokenizer, clips: Sequence[Clip], truths: Sequence[Truth]
 ) -> Card:
     sizes = recipe.preprocessing
-    window_seconds = sizes.window_samples / sizes.sample_rate_hz
-    with reference_engines(network) as engines:
-        pairs = zip(clips, truths, strict=True)
-        tokens = [encode(engines, tokenizer, clip, truth.fields, window_seconds) for clip, truth in pairs]
-        logits_MK = np.stack([item.logits_K for item in judge_all(engines, tokens)])
+    logits_MK = np.stack([item.logits_K for item in _judged(network, tokenizer, sizes, clips, truths)])
     labels_MK = label_matrix(truths)
     calibration = calibrate(logits_MK, labels_MK)
     return Card(

@@ -89,7 +89,7 @@ def forward(network: Network, naming: Naming, episode: Episode, segment: int) ->
     vision_NFPD = _tokens(network.vision, episode.frames_NFCHW, episode.frame_mask_NF)
     audio_NWPD = _tokens(network.audio.tokens, episode.mels_NWBT, episode.window_mask_NW)
     text_NLD = network.text(episode.ids_NL, episode.segments_NL, episode.text_mask_NL)
-    logits_NK, _, vision_weight_NKV, audio_weight_NKA, _ = network.fusion(
+    logits_NK, _, _, vision_weight_NKV, audio_weight_NKA, _ = network.fusion(
         *_flatten(vision_NFPD, episode.frame_mask_NF, episode.frame_seconds_NF),
         *_flatten(audio_NWPD, episode.window_mask_NW, episode.window_seconds_NW),
         text_NLD,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from streamer.policy import Judgement
 from streamer.records import (
@@ -16,6 +17,7 @@ from streamer.records import (
     Cost,
     Event,
     Evidence,
+    Float32,
     Float64,
     Modality,
     Scores,
@@ -29,6 +31,8 @@ from streamer.wire import verdict_id
 #: Spans below this share of the attention say nothing to a reviewer.
 _LEAST_EVIDENCE_WEIGHT = 0.05
 _MOST_EVIDENCE_SPANS = 5
+#: A frame or window carries the score when it has this share of the heaviest one's attention.
+_CARRYING_SHARE = 0.25
 
 
 def decide(
@@ -144,15 +148,27 @@ def _parts(scores: Scores, row: int, k: int) -> dict[str, float]:
 def _evidence(attention: Attention, k: int, spans: Mapping[Modality, Float64]) -> tuple[Evidence, ...]:
     """The heaviest spans of the task, heaviest first; the text stands as one item without a span."""
     found = [Evidence(modality=Modality.TEXT, weight=float(attention.text_K[k]))]
-    for modality, weights_KT in ((Modality.VISION, attention.vision_KT), (Modality.AUDIO, attention.audio_KT)):
-        found.extend(
-            Evidence(
-                modality=modality,
-                weight=float(weight),
-                start_ms=round(float(start) * 1000),
-                end_ms=round(float(end) * 1000),
-            )
-            for weight, (start, end) in zip(weights_KT[k], spans.get(modality, ()), strict=True)
-        )
+    found += _spans(Modality.VISION, attention.vision_KT[k], spans)
+    found += _spans(Modality.AUDIO, attention.audio_KT[k], spans)
     found.sort(key=lambda item: -item.weight)
     return tuple(item for item in found[:_MOST_EVIDENCE_SPANS] if item.weight >= _LEAST_EVIDENCE_WEIGHT)
+
+
+def _spans(modality: Modality, weights_T: Float32, spans: Mapping[Modality, Float64]) -> Iterator[Evidence]:
+    """Neighbouring frames or windows that carry the score, joined; the weight is their sum.
+
+    Those count that have at least a quarter of the heaviest one's weight. Leaving such spans out changes the score
+    in more than nine cases of ten more than leaving out as much elsewhere (tests/engines/test_shipped_world.py).
+    """
+    if not len(weights_T):
+        return
+    heavy_T = weights_T >= _CARRYING_SHARE * weights_T.max()
+    edges = np.flatnonzero(np.diff(heavy_T, prepend=False, append=False))
+    for first, end in zip(edges[::2], edges[1::2], strict=True):
+        start_seconds, end_seconds = spans[modality][first, 0], spans[modality][end - 1, 1]
+        yield Evidence(
+            modality=modality,
+            weight=float(weights_T[first:end].sum()),
+            start_ms=round(float(start_seconds) * 1000),
+            end_ms=round(float(end_seconds) * 1000),
+        )

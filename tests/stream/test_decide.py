@@ -82,6 +82,15 @@ def test_evidence_is_the_heaviest_spans_of_the_task() -> None:
     ]
 
 
+def test_neighbours_that_carry_the_score_are_one_span() -> None:
+    found = scores()
+    weights_KT = np.array([[0.2, 0.15, 0.01]] * 3, np.float32)
+    found = replace(found, attention=(replace(found.attention[0], audio_KT=weights_KT),))
+    evidence = verdicts(judgement(), found)[Task.ADULT].evidence
+    heard = [(item.start_ms, item.end_ms, round(item.weight, 3)) for item in evidence if item.modality == "audio"]
+    assert heard == [(0, 1920, 0.35)]
+
+
 def test_categories_are_what_each_sense_says_alone() -> None:
     verdict = verdicts(judgement(), scores())[Task.ADULT]
     assert {name: round(part, 3) for name, part in verdict.categories.items()} == {"seen": 0.5, "heard": 0.4}

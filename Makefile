@@ -59,7 +59,7 @@ world-bundle: $(TOOLS) ## train the shipped world bundle from nothing, and say h
 	$(BIN)/earshot evaluate engines/bundles/world --data $(WORLD)/unseen
 
 schemas: $(RUNTIME) ## write docs/schemas again, after a change of records
-	$(BIN)/python -m streamer.schemas docs/schemas
+	$(BIN)/python -m streamer.wire.schemas docs/schemas
 
 constraints: $(TOOLS) ## pin what is installed now
 	$(BIN)/python -m pip freeze --all --exclude-editable > constraints.txt

@@ -17,7 +17,7 @@ from engines.bundle import Bundle, BundleError
 from engines.engine_set import open_engines
 from engines.ort import OrtOptions
 from streamer.admin import Health, admin_server
-from streamer.cache import open_cache
+from streamer.cache.redis import open_cache
 from streamer.commit import Committer
 from streamer.embed import Embedder
 from streamer.errors import SettingsError
@@ -31,7 +31,7 @@ from streamer.pipeline import Pipeline
 from streamer.policy import Judgement
 from streamer.records import TASKS, Lineage
 from streamer.sample import ClipShape
-from streamer.sandbox import Sandbox
+from streamer.sandbox.host import Sandbox
 from streamer.score import Scorer
 from streamer.settings import Settings
 from streamer.settle import Settlement

@@ -17,7 +17,8 @@ from engines.bundle import Bundle
 from engines.engine_set import EngineSet
 from engines.runner import RunnerError
 from engines.spec import Array
-from streamer.caching import Cache
+from streamer.cache.protocol import Cache
+from streamer.cache.sealed import seal, unseal
 from streamer.errors import EngineFailedError
 from streamer.records import (
     Batch,
@@ -33,7 +34,6 @@ from streamer.records import (
     Text,
     Tokens,
 )
-from streamer.sealed import seal, unseal
 
 #: Change when the meaning of cached values changes.
 CACHE_SCHEMA = 1

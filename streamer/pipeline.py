@@ -14,11 +14,11 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from streamer.cache.flights import Flights
 from streamer.decide import decide, decide_unseen
 from streamer.embed import Embedder
 from streamer.errors import UndecodableError
 from streamer.fetch import Fetcher
-from streamer.flights import Flights
 from streamer.policy import Judgement
 from streamer.records import (
     Batch,
@@ -37,7 +37,7 @@ from streamer.records import (
     Tokens,
     Verdict,
 )
-from streamer.sandbox import Sandbox
+from streamer.sandbox.host import Sandbox
 from streamer.score import Scorer
 
 #: Media tokens and coverage of a video that another event is having embedded right now.

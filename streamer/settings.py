@@ -18,15 +18,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from streamer.admin import AdminOptions
 from streamer.batch import BatchOptions
-from streamer.cache import CacheOptions
+from streamer.cache.redis import CacheOptions
+from streamer.decode.formats import DecodeOptions
 from streamer.errors import SettingsError
 from streamer.fetch import FetchOptions
 from streamer.flow import FlowOptions
-from streamer.formats import DecodeOptions
 from streamer.kafka.options import KafkaOptions
 from streamer.options import Options
 from streamer.policy import PolicyOptions
-from streamer.sandbox import SandboxOptions
+from streamer.sandbox.host import SandboxOptions
 from streamer.settle import RetryOptions
 from streamer.worker import WorkerOptions
 

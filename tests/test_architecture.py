@@ -29,21 +29,24 @@ BEYOND_INFERENCE = {
     "streamer.bench": ("engines.data.world",),
 }
 
+#: Stands for somebody else's program: what the stream is measured against.
+PEER = "streamer.bench.peer_consumer"
+
 #: Systems of others, and the only modules that may import them.
 HOMES = {
-    "av": ("streamer.decode", "engines.data"),
-    "confluent_kafka": ("streamer.kafka",),
-    "redis": ("streamer.cache",),
+    "av": ("streamer.decode", "engines.data", PEER),
+    "confluent_kafka": ("streamer.kafka", PEER),
+    "redis": ("streamer.cache.redis",),
     "obstore": ("streamer.fetch",),
     "httpcore2": ("streamer.fetch",),
     "prometheus_client": ("streamer.metrics", "streamer.admin"),
-    "onnxruntime": ("engines.ort",),
+    "onnxruntime": ("engines.ort", PEER),
     "tensorrt": ("engines.trt", "engines.build"),
     "tokenizers": ("engines.tokenizer",),
     "torch": ("engines.models", "engines.training", "engines.active", "engines.export", "engines.reference"),
     "onnx": ("engines.export", "engines.build"),
     # settings reads, schemas writes
-    "yaml": ("streamer.settings", "streamer.schemas"),
+    "yaml": ("streamer.settings", "streamer.wire.schemas"),
 }
 
 #: Their wheels break beside the pinned torch, or they run code that a file brings along.

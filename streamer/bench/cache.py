@@ -23,7 +23,7 @@ from streamer.assemble import open_parts
 from streamer.bench.clips import copies, event_of, renew
 from streamer.bench.plan import Plan
 from streamer.bench.result import BenchResult
-from streamer.cache import CacheOptions
+from streamer.cache.redis import CacheOptions
 from streamer.errors import InternalError, SettingsError
 from streamer.pipeline import Pipeline
 from streamer.records import Batch, Event

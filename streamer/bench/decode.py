@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamer.bench.result import BenchResult
-from streamer.decode import decode
 from streamer.decode.baseline import decode_all, profile_looks, render
-from streamer.formats import DecodeOptions
+from streamer.decode.clip import decode
+from streamer.decode.formats import DecodeOptions
 from streamer.sample import ClipShape
-from streamer.sandbox import Sandbox, SandboxOptions
+from streamer.sandbox.host import Sandbox, SandboxOptions
 
 _CLIP = "earshot-bench-h264-1080x1920-30s-gop250.mp4"
 

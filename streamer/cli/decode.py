@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from streamer.records import Clip
     from streamer.sample import ClipShape
-    from streamer.sandbox import Sandbox
+    from streamer.sandbox.host import Sandbox
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,9 +51,9 @@ def decode(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds of wall clock that one file may take.")] = 60.0,
 ) -> None:
     """Show what Earshot would look at and listen to: frames, sound, coverage, cost. Judges nothing."""
-    from streamer.formats import DecodeOptions
+    from streamer.decode.formats import DecodeOptions
     from streamer.logs import configure_logs
-    from streamer.sandbox import Sandbox, SandboxOptions
+    from streamer.sandbox.host import Sandbox, SandboxOptions
 
     _check(files, save)
     configure_logs("warning", "auto")

@@ -13,7 +13,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from streamer.pixels import UPRIGHT, square
+from streamer.decode.pixels import UPRIGHT, square
 
 _MARGIN = 256
 

@@ -14,8 +14,8 @@ import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
+from streamer.decode.formats import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS, Code, DecodeOptions
 from streamer.errors import UndecodableError
-from streamer.formats import AUDIO_CODECS, CONTAINERS, VIDEO_CODECS, Code, DecodeOptions
 
 _NO_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _FIRST_PACKETS = 32

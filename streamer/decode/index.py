@@ -9,7 +9,7 @@ import numpy as np
 from av.container import InputContainer
 
 from streamer.decode.container import seek
-from streamer.formats import DecodeOptions
+from streamer.decode.formats import DecodeOptions
 from streamer.records import Float64
 from streamer.sample import Timeline
 

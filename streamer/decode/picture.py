@@ -18,9 +18,9 @@ from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import VideoReformatter
 
 from streamer.decode.container import Account, keep_only, prepare, seek
+from streamer.decode.formats import Code, DecodeOptions
 from streamer.decode.index import read_timeline
-from streamer.formats import Code, DecodeOptions
-from streamer.pixels import UPRIGHT, Orientation, orientation_from_matrix, square
+from streamer.decode.pixels import UPRIGHT, Orientation, orientation_from_matrix, square
 from streamer.records import Float64, UInt8
 from streamer.sample import ClipShape, Run, SampleOptions, Timeline, plan_looks
 

@@ -12,7 +12,7 @@ import numpy as np
 from av.container import InputContainer
 
 from streamer.decode.container import Account, keep_only, prepare
-from streamer.formats import DecodeOptions
+from streamer.decode.formats import DecodeOptions
 from streamer.records import Float32, Float64
 from streamer.sample import BLOCKS_PER_WINDOW, ClipShape, plan_windows
 

@@ -15,8 +15,8 @@ from streamer.bench.registry import BENCHES
 from streamer.bench.result import BenchResult
 from streamer.bench.show import machine, markdown
 from streamer.bench.usage import usage_of
-from streamer.decode import decode
-from streamer.formats import DecodeOptions
+from streamer.decode.clip import decode
+from streamer.decode.formats import DecodeOptions
 from streamer.sample import ClipShape
 
 

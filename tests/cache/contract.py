@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from streamer.caching import Cache, Tier
+from streamer.cache.protocol import Cache, Tier
 
 
 class CacheContract:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.flights import Flight, Flights
+from streamer.cache.flights import Flight, Flights
 
 LONG_SECONDS = 60.0
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.caching import Cache, Tier
-from streamer.memory_cache import MemoryCache
+from streamer.cache.memory import MemoryCache
+from streamer.cache.protocol import Cache, Tier
 from tests.cache.contract import CacheContract
 
 

@@ -12,11 +12,11 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from streamer.cache import CacheOptions, RedisCache, open_cache
-from streamer.caching import Cache, Tier, TieredCache
+from streamer.cache.memory import MemoryCache
+from streamer.cache.protocol import Cache, Tier, TieredCache
+from streamer.cache.redis import CacheOptions, RedisCache, open_cache
+from streamer.cache.sealed import seal, unseal
 from streamer.errors import SettingsError
-from streamer.memory_cache import MemoryCache
-from streamer.sealed import seal, unseal
 from tests.cache.contract import CacheContract
 from tests.cache.tokens import some_tokens
 from tests.services.child import free_port

@@ -19,16 +19,16 @@ from engines.bundle import Bundle
 from engines.data.world import Truth, render_world
 from engines.engine_set import EngineSet, open_engines
 from streamer.assemble import clip_shape
-from streamer.cache import CacheOptions, RedisCache
-from streamer.caching import Cache, Tier
+from streamer.cache.memory import MemoryCache
+from streamer.cache.protocol import Cache, Tier
+from streamer.cache.redis import CacheOptions, RedisCache
+from streamer.decode.formats import DecodeOptions
 from streamer.embed import Embedder
 from streamer.fetch import Fetcher, FetchOptions
-from streamer.formats import DecodeOptions
-from streamer.memory_cache import MemoryCache
 from streamer.pipeline import Pipeline
 from streamer.policy import Judgement, PolicyOptions
 from streamer.records import TASKS, Batch, Case, Event, Verdict
-from streamer.sandbox import Sandbox, SandboxOptions
+from streamer.sandbox.host import Sandbox, SandboxOptions
 from streamer.score import Scorer
 from tests.stream.cases import LINEAGE
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from streamer.cache.sealed import seal, unseal
 from streamer.records import Coverage, Tokens
-from streamer.sealed import seal, unseal
 from tests.cache.tokens import COVERAGE, same_tokens, some_tokens
 
 SECRET = b"a secret of some length"

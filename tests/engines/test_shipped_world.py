@@ -17,9 +17,9 @@ from engines.engine_set import EngineSet, open_engines
 from engines.evaluate import Quality, evaluate
 from engines.scoring import ClipTokens, Judgement, encode, judge_all
 from engines.spec import TASKS
-from streamer.formats import DecodeOptions
+from streamer.decode.formats import DecodeOptions
 from streamer.sample import ClipShape
-from streamer.sandbox import Sandbox, SandboxOptions
+from streamer.sandbox.host import Sandbox, SandboxOptions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from streamer.decode import decode
-from streamer.formats import DecodeOptions
+from streamer.decode.clip import decode
+from streamer.decode.formats import DecodeOptions
 from streamer.records import Clip
 from streamer.sample import ClipShape
-from streamer.sandbox import Sandbox, SandboxOptions
+from streamer.sandbox.host import Sandbox, SandboxOptions
 from tests.media.zoo import ZOO
 
 if ZOO is None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streamer.confine import Confinement
-from streamer.seccomp import filter_program
+from streamer.sandbox.confine import Confinement
+from streamer.sandbox.seccomp import filter_program
 from tests.imports import ROOT
 
 PROBES = r"""
 import ctypes, json, os, socket, sys
-from streamer.confine import Limits, confine, leave_namespaces
+from streamer.sandbox.confine import Limits, confine, leave_namespaces
 import msgspec
 
 media = os.open(sys.argv[1], os.O_RDONLY)

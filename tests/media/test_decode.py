@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
+from streamer.decode.formats import Code, DecodeOptions
 from streamer.errors import UndecodableError
-from streamer.formats import Code, DecodeOptions
 from streamer.records import Clip
 from streamer.sample import ClipShape
 from tests.media.rendering import picture, render_sound, render_video, sine, write_sound

@@ -12,9 +12,9 @@ import numpy as np
 import psutil
 import pytest
 
+from streamer.decode.formats import Code
 from streamer.errors import UndecodableError
-from streamer.formats import Code
-from streamer.sandbox import Sandbox
+from streamer.sandbox.host import Sandbox
 from tests.media.conftest import SEED
 from tests.media.rendering import picture, render_sound, render_video, sine
 

@@ -10,10 +10,10 @@ import av
 import numpy as np
 import pytest
 
+from streamer.decode.formats import Code, DecodeOptions
 from streamer.errors import UndecodableError
-from streamer.formats import Code, DecodeOptions
 from streamer.sample import ClipShape
-from streamer.sandbox import Sandbox, SandboxOptions
+from streamer.sandbox.host import Sandbox, SandboxOptions
 from tests.media.conftest import SEED
 from tests.media.rendering import picture, render_sound, render_video, sine
 

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from streamer.pixels import Orientation, fit, orientation_from_matrix
+from streamer.decode.pixels import Orientation, fit, orientation_from_matrix
 from streamer.records import Clip
 from streamer.sample import ClipShape
 from tests.media.rendering import MATRICES, render_video, with_matrix

@@ -15,10 +15,10 @@ import numpy as np
 import psutil
 import pytest
 
+from streamer.decode.formats import Code, DecodeOptions
 from streamer.errors import SandboxFailedError, SettingsError, UndecodableError
-from streamer.formats import Code, DecodeOptions
 from streamer.sample import ClipShape
-from streamer.sandbox import Sandbox, SandboxOptions
+from streamer.sandbox.host import Sandbox, SandboxOptions
 from tests.imports import ROOT
 from tests.media.conftest import SEED
 from tests.media.rendering import picture, render_sound, render_video, sine
@@ -40,7 +40,9 @@ def slow_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def zygote_of(process: psutil.Process | None = None) -> psutil.Process:
     (zygote,) = [
-        child for child in (process or psutil.Process()).children() if "streamer.zygote" in " ".join(child.cmdline())
+        child
+        for child in (process or psutil.Process()).children()
+        if "streamer.sandbox.zygote" in " ".join(child.cmdline())
     ]
     return zygote
 
@@ -58,7 +60,7 @@ def kill_first_child(zygote: psutil.Process, number: int) -> None:
 
 
 def test_a_clip_comes_through_whole(clip_path: Path) -> None:
-    from streamer.decode import decode
+    from streamer.decode.clip import decode
 
     shape, options = ClipShape(), DecodeOptions()
     with Sandbox(SandboxOptions(), options, shape) as sandbox:

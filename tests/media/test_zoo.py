@@ -6,10 +6,10 @@ import csv
 
 import pytest
 
+from streamer.decode.formats import Code
 from streamer.errors import UndecodableError
-from streamer.formats import Code
 from streamer.records import Clip
-from streamer.sandbox import Sandbox
+from streamer.sandbox.host import Sandbox
 from tests.imports import ROOT
 from tests.media.conftest import SEED
 from tests.media.zoo import ZOO, expected_codes

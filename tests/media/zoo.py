@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamer.formats import Code
+from streamer.decode.formats import Code
 from tests.shared_data import find
 
 ZOO = find("zoo")

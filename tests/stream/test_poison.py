@@ -15,10 +15,10 @@ from engines.runner import Runner, RunnerError
 from engines.spec import Array, GraphSpec
 from streamer import wire
 from streamer.assemble import Parts, open_parts
+from streamer.cache.memory import MemoryCache
 from streamer.decide import Judgement
 from streamer.embed import Embedder
 from streamer.fetch import Fetcher
-from streamer.memory_cache import MemoryCache
 from streamer.pipeline import Pipeline
 from streamer.records import TASKS, Message, State
 from streamer.score import Scorer

@@ -10,7 +10,7 @@ import pytest
 
 from streamer import errors
 from streamer.records import Action, State, Task
-from streamer.schemas import asyncapi
+from streamer.wire.schemas import asyncapi
 
 TEXT = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text()
 NAMED = set(re.findall(r"`([^`\s]+)`", TEXT))

@@ -15,8 +15,8 @@ from cloudevents.core.v1.event import CloudEvent
 from jsonschema import Draft202012Validator
 
 from streamer.records import TASKS, Event, Message, Outgoing
-from streamer.schemas import asyncapi, documents, json_schema
 from streamer.wire import dead_letter, event_message, parse_event, parse_verdict, retry_message, verdict_message
+from streamer.wire.schemas import asyncapi, documents, json_schema
 from tests.wire.samples import DATA, EVENT, VERDICT, arrived, binary, message
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"

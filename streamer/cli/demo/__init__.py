@@ -73,7 +73,7 @@ def _perform(folder: Path, clips: int) -> tuple[list[Shown], Summary]:
 def _settings(folder: Path) -> Settings:
     """Settings of production, but for what a demo must not touch: no port, no Redis, no file but its own."""
     from streamer.admin import AdminOptions
-    from streamer.cache import CacheOptions
+    from streamer.cache.redis import CacheOptions
     from streamer.fetch import FetchOptions
 
     own = {

@@ -13,8 +13,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streamer.cloudevents import MAX_BESIDE_BYTES, MAX_VALUE_BYTES, beside_bytes
 from streamer.records import Headers, Message, Outgoing, Position, Source
+from streamer.wire.cloudevents import MAX_BESIDE_BYTES, MAX_VALUE_BYTES, beside_bytes
 
 MAX_ERROR_BYTES = 2_048
 MAX_LETTER_BYTES = MAX_VALUE_BYTES + MAX_BESIDE_BYTES

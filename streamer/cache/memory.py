@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from streamer.caching import CacheStats, Tier
+from streamer.cache.protocol import CacheStats, Tier
 
 #: What CPython spends on an entry beside key and value: their headers, a tuple, a float and the slot.
 _ENTRY_BYTES = 400

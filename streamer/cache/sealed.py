@@ -41,9 +41,7 @@ def seal(tokens: Tokens, coverage: Coverage | None, *, cache_key: str, secret: b
         ValueError: values or spans are not finite; an engine that gives such must not be remembered.
     """
     if not (np.isfinite(tokens.values_TPD).all() and np.isfinite(tokens.spans_T2).all()):
-        raise ValueError(
-            f"{tokens}: came values that are not finite, expected an engine's tokens; nothing was sealed"
-        )
+        raise ValueError(f"{tokens}: came values that are not finite, expected an engine's tokens; nothing was sealed")
     coverage_json = b"" if coverage is None else msgspec.json.encode(coverage)
     planes_2V = tokens.values_TPD.astype("<f2").reshape(-1).view(np.uint8).reshape(-1, 2).T
     spans = tokens.spans_T2.astype("<f8").tobytes()

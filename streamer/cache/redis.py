@@ -20,10 +20,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from streamer.breaker import Breaker
-from streamer.caching import Cache, CacheStats, Tier, TieredCache
+from streamer.cache.breaker import Breaker
+from streamer.cache.memory import MemoryCache
+from streamer.cache.protocol import Cache, CacheStats, Tier, TieredCache
 from streamer.errors import SettingsError
-from streamer.memory_cache import MemoryCache
 from streamer.options import Options
 
 _MEBIBYTE = 1 << 20

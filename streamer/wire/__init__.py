@@ -12,9 +12,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streamer.cloudevents import BinaryHeaders, decode_json, encode_headers, malformed, open_envelope
 from streamer.errors import MalformedEventError
-from streamer.letters import (
+from streamer.records import TASKS, Event, Message, Outgoing, Rejected, Task, Verdict
+from streamer.wire.cloudevents import BinaryHeaders, decode_json, encode_headers, malformed, open_envelope
+from streamer.wire.letters import (
     as_new,
     attempt_of,
     dead_letter,
@@ -25,7 +26,6 @@ from streamer.letters import (
     retry_message,
     source_of,
 )
-from streamer.records import TASKS, Event, Message, Outgoing, Rejected, Task, Verdict
 
 __all__ = [
     "EVENT_TYPE",

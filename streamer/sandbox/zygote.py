@@ -1,4 +1,4 @@
-"""The process that forks one confined child for each video. Started by `sandbox.py` in a fresh interpreter.
+"""The process that forks one confined child for each video. Started by `host.py` in a fresh interpreter.
 
 It holds the imports that a decode needs and nothing else: no client, no secret, no thread. It never reads media itself.
 """
@@ -14,7 +14,7 @@ import sys
 
 import msgspec
 
-from streamer.confine import Confinement, Limits, confine, die_with_parent, leave_namespaces
+from streamer.sandbox.confine import Confinement, Limits, confine, die_with_parent, leave_namespaces
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,10 +56,10 @@ def main() -> None:
 
 class _Zygote:
     def __init__(self, control: socket.socket, orders: Orders) -> None:
-        from streamer.decode import decode, ffmpeg_version, preload
-        from streamer.formats import DecodeOptions
-        from streamer.handover import Layout
+        from streamer.decode.clip import decode, ffmpeg_version, preload
+        from streamer.decode.formats import DecodeOptions
         from streamer.sample import ClipShape
+        from streamer.sandbox.handover import Layout
 
         preload()
         self._decode = decode
@@ -145,9 +145,9 @@ class _Zygote:
             os._exit(0)
 
     def _work(self, seed: bytes, media_fd: int, memory: mmap.mmap) -> None:
+        from streamer.decode.formats import Code
         from streamer.errors import UndecodableError
-        from streamer.formats import Code
-        from streamer.handover import write_clip, write_error
+        from streamer.sandbox.handover import write_clip, write_error
 
         try:
             clip = self._decode(media_fd, seed, self._shape, self._options, self._orders.plan_id)

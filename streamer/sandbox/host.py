@@ -26,17 +26,17 @@ import msgspec
 import structlog
 from pydantic import Field
 
-from streamer.confine import Confinement, Limits
+from streamer.decode.formats import Code, DecodeOptions
 from streamer.errors import SandboxFailedError, SettingsError, UndecodableError
-from streamer.formats import Code, DecodeOptions
-from streamer.handover import Layout, create, read_clip
 from streamer.options import Options
 from streamer.records import Clip
 from streamer.sample import PLAN_VERSION, ClipShape
-from streamer.zygote import MESSAGE_BYTES, Exit, Orders, Ready
+from streamer.sandbox.confine import Confinement, Limits
+from streamer.sandbox.handover import Layout, create, read_clip
+from streamer.sandbox.zygote import MESSAGE_BYTES, Exit, Orders, Ready
 
 _log = structlog.get_logger()
-_MODULE = "streamer.zygote"
+_MODULE = "streamer.sandbox.zygote"
 _PLAYLIST = b"ffconcat version 1.0\nfile other.ts\n"
 
 
@@ -250,7 +250,7 @@ class _Zygote:
 
 
 def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     return subprocess.Popen(  # noqa: S603  # our own interpreter with arguments of our own
         [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],

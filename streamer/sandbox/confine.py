@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamer.seccomp import filter_program
+from streamer.sandbox.seccomp import filter_program
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 1, 38, 22
 _SECCOMP_MODE_FILTER = 2

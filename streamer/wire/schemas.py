@@ -1,6 +1,6 @@
 """The contract for machines, generated from the records: JSON Schemas (2020-12) and an AsyncAPI 3 document.
 
-`python -m streamer.schemas FOLDER` writes them (`make schemas`: into docs/schemas, where a test keeps them in step).
+`python -m streamer.wire.schemas FOLDER` writes them; `make schemas` into docs/schemas, where a test keeps them in step.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import msgspec
 import yaml
 
 import streamer
-from streamer.cloudevents import BinaryHeaders
-from streamer.letters import DeadLetterHeaders, RetryHeaders
 from streamer.records import TASKS, Verdict
 from streamer.wire import EVENT_TYPE, EventData, verdict_type
+from streamer.wire.cloudevents import BinaryHeaders
+from streamer.wire.letters import DeadLetterHeaders, RetryHeaders
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _RECORDS: Mapping[str, type[msgspec.Struct]] = {

@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.decode.formats import Code
 from streamer.errors import UndecodableError
-from streamer.formats import Code
 from streamer.records import Clip, Coverage, Media
 from streamer.sample import ClipShape
 

@@ -1,0 +1,1 @@
+"""What is remembered of videos and words: in this process, in Redis, sealed against forgery."""

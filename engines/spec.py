@@ -33,7 +33,7 @@ class TensorSpec:
 
     def check(self, array: Array, sizes: dict[str, int]) -> None:
         """Raise `ValueError` unless the array has this dtype and shape; `sizes` ties equal letters together."""
-        if str(array.dtype) != self.dtype or array.ndim != len(self.axes):
+        if array.dtype != np.dtype(self.dtype) or array.ndim != len(self.axes):
             raise ValueError(f"{self.name}: came {array.dtype}{array.shape}, expected {self.dtype}{self.axes}")
         for axis, size in zip(self.axes, array.shape, strict=True):
             want = axis if isinstance(axis, int) else sizes.setdefault(axis, size)

@@ -29,6 +29,7 @@ from streamer.metrics import Metrics
 from streamer.outbox import Outbox
 from streamer.pipeline import Pipeline
 from streamer.policy import Judgement
+from streamer.recall import Recaller
 from streamer.records import TASKS, Lineage
 from streamer.sample import ClipShape
 from streamer.sandbox.host import Sandbox
@@ -102,9 +103,8 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         pipeline = Pipeline(
             fetcher=stack.enter_context(Fetcher(settings.fetch)),
             sandbox=sandbox,
-            embedder=Embedder(
-                bundle, engines, open_cache(settings.cache), plan_id=plan_id, secret=derived(secret, b"cache")
-            ),
+            recaller=Recaller(bundle, open_cache(settings.cache), plan_id=plan_id, secret=derived(secret, b"cache")),
+            embedder=Embedder(engines, bundle.embedding_size),
             scorer=Scorer(engines.fusion, bundle.calibration),
             judgement=Judgement(settings.policy, thresholds, lineage),
             secret=derived(secret, b"sampling"),

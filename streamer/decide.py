@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -39,24 +39,21 @@ def decide(
     judgement: Judgement,
     case: Case,
     scores: Scores,
-    row: int,
-    spans: Mapping[Modality, Float64],
     *,
     latency_ms: dict[str, float],
     engine_ms: float,
     decided_at: str,
 ) -> tuple[Verdict, ...]:
-    """The verdicts on every task of a case; `row` is its place in the batch of `scores`.
-
-    spans: float64 (T, 2) seconds of each frame and window that the attention weights refer to.
-    """
-    missing = tuple(m for m in (Modality.VISION, Modality.AUDIO) if not len(spans.get(m, ())))
+    """The verdicts on every task of a case."""
+    fused = scores.fused
+    spans = {Modality.VISION: fused.attention.vision_spans_T2, Modality.AUDIO: fused.attention.audio_spans_T2}
+    missing = tuple(modality for modality, spans_T2 in spans.items() if not len(spans_T2))
     state, reason = judgement.state(missing, case.coverage)
     cost = Cost(decode_cpu_ms=case.clip.decode_cpu_ms if case.clip else 0.0, engine_ms=engine_ms)
 
     def verdict(task: Task) -> Verdict:
         k = TASKS.index(task)
-        score = float(scores.scores_NK[row, k])
+        score = float(scores.scores_K[k])
         action = judgement.action(task, score)
         if state is not State.DECIDED:
             action = _more_severe(action, judgement.policy.undecided)
@@ -65,14 +62,14 @@ def decide(
             state=state,
             action=action,
             reason=reason,
-            logit=float(scores.logits_NK[row, k]),
+            logit=float(fused.logits_K[k]),
             score=score,
-            evidence=_evidence(scores.attention[row], k, spans),
-            categories={} if missing else _parts(scores, row, k),
-            attribution={m: float(scores.attribution_NKM[row, k, i]) for i, m in enumerate(Modality)},
+            evidence=_evidence(fused.attention, k),
+            categories={} if missing else _parts(scores, k),
+            attribution={m: float(scores.attribution_KM[k, i]) for i, m in enumerate(Modality)},
             missing_modalities=missing,
             coverage=case.coverage,
-            novelty=float(scores.novelty_N[row]),
+            novelty=fused.novelty,
             latency_ms=latency_ms,
             cost=cost,
             decided_at=decided_at,
@@ -138,23 +135,23 @@ def _more_severe(left: Action, right: Action) -> Action:
     return max(left, right, key=order.index)
 
 
-def _parts(scores: Scores, row: int, k: int) -> dict[str, float]:
+def _parts(scores: Scores, k: int) -> dict[str, float]:
     """What the score would be from the picture alone and from the sound alone, each with the words."""
     order = tuple(Modality)
     left_out = {"seen": Modality.AUDIO, "heard": Modality.VISION}
-    return {name: float(scores.without_NKM[row, k, order.index(other)]) for name, other in left_out.items()}
+    return {name: float(scores.without_KM[k, order.index(other)]) for name, other in left_out.items()}
 
 
-def _evidence(attention: Attention, k: int, spans: Mapping[Modality, Float64]) -> tuple[Evidence, ...]:
+def _evidence(attention: Attention, k: int) -> tuple[Evidence, ...]:
     """The heaviest spans of the task, heaviest first; the text stands as one item without a span."""
     found = [Evidence(modality=Modality.TEXT, weight=float(attention.text_K[k]))]
-    found += _spans(Modality.VISION, attention.vision_KT[k], spans)
-    found += _spans(Modality.AUDIO, attention.audio_KT[k], spans)
+    found += _spans(Modality.VISION, attention.vision_KT[k], attention.vision_spans_T2)
+    found += _spans(Modality.AUDIO, attention.audio_KT[k], attention.audio_spans_T2)
     found.sort(key=lambda item: -item.weight)
     return tuple(item for item in found[:_MOST_EVIDENCE_SPANS] if item.weight >= _LEAST_EVIDENCE_WEIGHT)
 
 
-def _spans(modality: Modality, weights_T: Float32, spans: Mapping[Modality, Float64]) -> Iterator[Evidence]:
+def _spans(modality: Modality, weights_T: Float32, spans_T2: Float64) -> Iterator[Evidence]:
     """Neighbouring frames or windows that carry the score, joined; the weight is their sum.
 
     Those count that have at least a quarter of the heaviest one's weight. Leaving such spans out changes the score
@@ -165,7 +162,7 @@ def _spans(modality: Modality, weights_T: Float32, spans: Mapping[Modality, Floa
     heavy_T = weights_T >= _CARRYING_SHARE * weights_T.max()
     edges = np.flatnonzero(np.diff(heavy_T, prepend=False, append=False))
     for first, end in zip(edges[::2], edges[1::2], strict=True):
-        start_seconds, end_seconds = spans[modality][first, 0], spans[modality][end - 1, 1]
+        start_seconds, end_seconds = spans_T2[first, 0], spans_T2[end - 1, 1]
         yield Evidence(
             modality=modality,
             weight=float(weights_T[first:end].sum()),

@@ -1,122 +1,55 @@
-"""Cache look-up, encoders on the misses, store. Owns the keys and therefore what a cached value may depend on.
+"""The three encoders: clips and words -> token embeddings, where they were not recalled.
 
-A key names everything that decides the value: schema, encoder fingerprint (graph and preprocessing), sampling plan
-and content. So a changed title re-encodes text only, and a new fusion head re-scores without decoding. Tokens are
-kept in half precision on every path, so that a cached verdict and a fresh one rest on the same bits.
+Tokens are kept in half precision on every path, so that a cached verdict and a fresh one rest on the same bits.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engines.bundle import Bundle
 from engines.engine_set import EngineSet
 from engines.runner import RunnerError
 from engines.spec import Array
-from streamer.cache.protocol import Cache
-from streamer.cache.sealed import seal, unseal
 from streamer.errors import EngineFailedError
 from streamer.records import (
-    Batch,
     Case,
     Clip,
-    Coverage,
     Embeddings,
-    Event,
     Float16,
     Float64,
     Modality,
-    Recall,
-    Text,
     Tokens,
 )
 
-#: Change when the meaning of cached values changes.
-CACHE_SCHEMA = 1
-
-_MEDIA = (Modality.VISION, Modality.AUDIO)
-
 
 class Embedder:
-    """The cache protocol and the three encoders. `recall` is thread-safe; `embed` belongs to one thread."""
+    """Runs the encoders. Not thread-safe, as its runners."""
 
-    def __init__(self, bundle: Bundle, engines: EngineSet, cache: Cache, *, plan_id: str, secret: bytes) -> None:
-        self._bundle = bundle
+    def __init__(self, engines: EngineSet, embedding_size: int) -> None:
         self._engines = engines
-        self._cache = cache
-        self._plan_id = plan_id
-        self._secret = secret
+        self._embedding_size = embedding_size
 
-    def recall(self, event: Event, content_sha256: str) -> Recall:
-        """What is known of this video and this text, in one round trip; never raises for the cache's sake."""
-        text = self._text(event)
-        keys = self._keys(text, content_sha256)
-        blobs, tier = self._cache.lookup(list(keys.values()))
-        tokens: dict[Modality, Tokens] = {}
-        coverages: list[Coverage] = []
-        for (modality, key), blob in zip(keys.items(), blobs, strict=True):
-            found = unseal(blob, cache_key=key, secret=self._secret) if blob is not None else None
-            if found is None:
-                continue
-            tokens[modality], coverage = found
-            if coverage is not None:
-                coverages.append(coverage)
-        complete = all(modality in tokens for modality in _MEDIA) and len(coverages) == len(_MEDIA)
-        return Recall(
-            text=text,
-            keys=keys,
-            tokens=tokens,
-            coverage=coverages[0] if complete else None,
-            tier=tier if complete else "none",
-        )
-
-    def embed(self, batch: Batch) -> Embeddings:
+    def embed(self, cases: Sequence[Case]) -> Embeddings:
         """Tokens of every case, encoding only what was not recalled. Raises `EngineFailedError` (retryable)."""
         started = time.perf_counter()
-        tokens = [dict(case.recall.tokens) for case in batch.cases]
+        tokens = [dict(case.recall.tokens) for case in cases]
         try:
             for modality in Modality:
                 missing = [n for n, known in enumerate(tokens) if modality not in known]
-                for n, encoded in zip(missing, self._encode(modality, [batch.cases[n] for n in missing]), strict=True):
+                for n, encoded in zip(missing, self._encode(modality, [cases[n] for n in missing]), strict=True):
                     tokens[n][modality] = encoded
         except RunnerError as error:
-            raise EngineFailedError(f"an encoder failed on {len(batch.cases)} cases: {error}") from error
-        engine_ms = (time.perf_counter() - started) * 1000
-        self._store(batch, tokens)
-        return Embeddings(tokens=tuple(tokens), engine_ms=engine_ms)
-
-    def _text(self, event: Event) -> Text:
-        fields = {
-            "title": event.title,
-            "description": event.description,
-            "hashtags": " ".join(event.hashtags),
-            "query": event.query or "",
-        }
-        ids_L, segments_L = self._bundle.tokenizer.encode(fields)
-        return Text(ids_L, segments_L)
-
-    def _keys(self, text: Text, content_sha256: str) -> dict[Modality, str]:
-        words = hashlib.sha256(text.ids_L.tobytes() + text.segments_L.tobytes()).hexdigest()
-        subjects = {
-            Modality.VISION: f"{self._plan_id}:{content_sha256}",
-            Modality.AUDIO: f"{self._plan_id}:{content_sha256}",
-            Modality.TEXT: words,
-        }
-        return {
-            modality: f"emb:{CACHE_SCHEMA}:{modality}:{self._bundle.fingerprint(modality)}:{subject}"
-            for modality, subject in subjects.items()
-        }
+            raise EngineFailedError(f"an encoder failed on {len(cases)} cases: {error}") from error
+        return Embeddings(tokens=tuple(tokens), engine_ms=(time.perf_counter() - started) * 1000)
 
     def _encode(self, modality: Modality, cases: Sequence[Case]) -> list[Tokens]:
         if not cases:
             return []
         if modality is Modality.TEXT:
             return self._encode_text(cases)
-        D = self._bundle.embedding_size
         clips = [_clip_of(case) for case in cases]
         if modality is Modality.VISION:
             series: list[Array | None] = [clip.frames_TCHW for clip in clips]
@@ -126,7 +59,9 @@ class Embedder:
             series = [clip.windows_TS for clip in clips]
             spans = [_windows(clip.window_seconds_T, clip.window_span_seconds) for clip in clips]
             runner, name = self._engines.audio, "windows_FS"
-        return _encode_series(lambda array_F: runner({name: array_F})["tokens_FPD"], series, spans, D)
+        return _encode_series(
+            lambda array_F: runner({name: array_F})["tokens_FPD"], series, spans, self._embedding_size
+        )
 
     def _encode_text(self, cases: Sequence[Case]) -> list[Tokens]:
         longest = max(len(case.recall.text.ids_L) for case in cases)
@@ -147,17 +82,6 @@ class Embedder:
             Tokens(tokens_NLD[n : n + 1, :L], np.zeros((1, 2)), np.ones((1, L), np.bool_))
             for n, L in enumerate(lengths.tolist())
         ]
-
-    def _store(self, batch: Batch, tokens: Sequence[Mapping[Modality, Tokens]]) -> None:
-        values: dict[str, bytes] = {}
-        for case, known in zip(batch.cases, tokens, strict=True):
-            for modality, key in case.recall.keys.items():
-                if modality in case.recall.tokens:
-                    continue
-                coverage = case.coverage if modality in _MEDIA else None
-                values[key] = seal(known[modality], coverage, cache_key=key, secret=self._secret)
-        if values:
-            self._cache.put(values)
 
 
 def _clip_of(case: Case) -> Clip:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from streamer.embed import Embedder
 from streamer.errors import UndecodableError
 from streamer.fetch import Fetcher
 from streamer.policy import Judgement
+from streamer.recall import Recaller
 from streamer.records import (
     Batch,
     Case,
@@ -28,10 +29,9 @@ from streamer.records import (
     Coverage,
     Embeddings,
     Event,
-    Float64,
+    Fused,
     Modality,
     Recall,
-    Scores,
     Source,
     State,
     Tokens,
@@ -57,6 +57,7 @@ class Pipeline:
         *,
         fetcher: Fetcher,
         sandbox: Sandbox,
+        recaller: Recaller,
         embedder: Embedder,
         scorer: Scorer,
         judgement: Judgement,
@@ -66,6 +67,7 @@ class Pipeline:
     ) -> None:
         self._fetcher = fetcher
         self._sandbox = sandbox
+        self._recaller = recaller
         self._embedder = embedder
         self._scorer = scorer
         self._judgement = judgement
@@ -83,13 +85,13 @@ class Pipeline:
     def perceive(
         self, event: Event, content: Content, *, source: Source | None, received_seconds: float, timeout_seconds: float
     ) -> Case:
-        """Recall the video's embeddings, or look at it and listen to it.
+        """Recall what is known of the video, or look at it and listen to it.
 
         Of simultaneous duplicates one is decoded and the others wait for its embeddings. A case with a clip leads: it
         has to reach `judge`. Raises `UndecodableError` (poison) and `SandboxFailedError` (retryable).
         """
         started = self._clock()
-        recall = self._embedder.recall(event, content.sha256)
+        recall = self._recaller.recall(event, content.sha256)
         recalled = self._clock()
         clip = None
         if recall.coverage is None:
@@ -110,11 +112,20 @@ class Pipeline:
     def judge(self, batch: Batch) -> list[tuple[Verdict, ...]]:
         """The verdicts of every case, in order. Raises `EngineFailedError` (retryable) for the batch as a whole."""
         started = self._clock()
-        embeddings = self._embed(batch)
+        fresh = [case for case in batch.cases if case.recall.fused is None]
+        embeddings = self._embed(fresh)
         embedded = self._clock()
-        scores = self._scorer.score(embeddings)
+        fusion = self._scorer.fuse(embeddings)
+        self._recaller.keep_fused(fresh, fusion)
         stages = {"embed": (embedded - started) * 1000, "score": (self._clock() - embedded) * 1000}
-        return [self._decide(batch, n, embeddings, scores, stages) for n in range(len(batch.cases))]
+        engine_ms = (embeddings.engine_ms + fusion.engine_ms) / max(1, len(fresh))
+        computed = iter(fusion.cases)
+        verdicts = []
+        for case, wait_ms in zip(batch.cases, batch.wait_ms, strict=True):
+            known = case.recall.fused
+            cost_ms = engine_ms if known is None else 0.0
+            verdicts.append(self._decide(case, known or next(computed), stages | {"batch": wait_ms}, cost_ms))
+        return verdicts
 
     def unseen(
         self,
@@ -158,11 +169,12 @@ class Pipeline:
         """The same content is always looked at in the same places, and nobody without the secret knows where."""
         return hmac.digest(self._secret, b"earshot sampling plan:" + content_sha256.encode(), hashlib.sha256)
 
-    def _embed(self, batch: Batch) -> Embeddings:
+    def _embed(self, cases: Sequence[Case]) -> Embeddings:
         """Embed, and hand the tokens of each decoded video to those who wait for it; or the lead, when it failed."""
-        leading = [(n, case) for n, case in enumerate(batch.cases) if case.clip is not None]
+        leading = [(n, case) for n, case in enumerate(cases) if case.clip is not None]
         try:
-            embeddings = self._embedder.embed(batch)
+            embeddings = self._embedder.embed(cases)
+            self._recaller.keep_tokens(cases, embeddings)
         except BaseException:
             for _, case in leading:
                 self._flights.abandon(_flight_key(case.recall))
@@ -174,22 +186,14 @@ class Pipeline:
             self._flights.resolve(_flight_key(case.recall), (media, case.coverage))
         return embeddings
 
-    def _decide(
-        self, batch: Batch, n: int, embeddings: Embeddings, scores: Scores, stages: dict[str, float]
-    ) -> tuple[Verdict, ...]:
-        case = batch.cases[n]
-        spans: dict[Modality, Float64] = {
-            m: item.spans_T2 for m, item in embeddings.tokens[n].items() if m is not Modality.TEXT
-        }
+    def _decide(self, case: Case, fused: Fused, stages: dict[str, float], engine_ms: float) -> tuple[Verdict, ...]:
         total_ms = (self._clock() - case.received_seconds) * 1000
         return decide(
             self._judgement,
             case,
-            scores,
-            n,
-            spans,
-            latency_ms=case.latency_ms | {"batch": batch.wait_ms[n]} | stages | {"total": total_ms},
-            engine_ms=(embeddings.engine_ms + scores.engine_ms) / len(batch.cases),
+            self._scorer.score(fused),
+            latency_ms=case.latency_ms | stages | {"total": total_ms},
+            engine_ms=engine_ms,
             decided_at=self._wall().isoformat(),
         )
 

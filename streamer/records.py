@@ -1,6 +1,6 @@
 """The nouns of the stream, in the order a video becomes a verdict.
 
-    Event --decode--> Clip --batch--> Batch --embed--> Embeddings --score--> Scores --decide--> Verdict
+    Event --decode--> Clip --batch--> Batch --embed--> Embeddings --fuse--> Fused --score--> Scores --decide--> Verdict
 
 Every record is frozen and cannot be built with shapes that do not fit; `repr` shows shapes, never pixels.
 
@@ -258,7 +258,7 @@ class Tokens:
 
 
 # --------------------------------------------------------------------------------------------------------------
-# Batch, Embeddings, Scores
+# Case, Batch, Embeddings, Fused, Scores
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,12 +281,15 @@ class Text:
 class Recall:
     """What the cache knew of a video and its text before anything was computed.
 
+    `fused` is the fusion network's answer; where it is known, nothing has to be computed and `tokens` stays empty.
     `tokens` holds the modalities that need no encoding; zero frames or windows mean that the video has none.
-    `coverage` comes with the media tokens; None when any of them was missing.
+    `coverage` comes with `fused` or with the media tokens; None when the video has to be decoded.
     """
 
     text: Text
     keys: dict[Modality, str]
+    fused_key: str
+    fused: Fused | None
     tokens: dict[Modality, Tokens]
     coverage: Coverage | None
     tier: CacheTier
@@ -296,7 +299,7 @@ class Recall:
 class Case:
     """One event on its way, with all that is known of its video so far.
 
-    `clip` is None when every media token was recalled. `received_seconds` is monotonic time.
+    `clip` is None when the video need not be looked at again. `received_seconds` is monotonic time.
     """
 
     event: Event
@@ -323,52 +326,94 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Token embeddings of a batch: one mapping per case, in the batch's order; missing modalities are absent."""
+    """Token embeddings of cases: one mapping per case, in their order; missing modalities have no frames or windows."""
 
     tokens: tuple[dict[Modality, Tokens], ...]
-    engine_ms: float  # wall time in the encoders, for the whole batch
+    engine_ms: float  # wall time in the encoders, for all cases
 
 
 @dataclass(frozen=True, slots=True)
 class Attention:
     """What one case's logits rest on, per task: weights in [0, 1] that sum to at most 1 over all modalities.
 
-    vision_KT, audio_KT: weight of each frame and window; text_K: weight of the text as a whole.
+    vision_KT, audio_KT: float32, weight of each frame and window; zero of them when the video has none.
+    text_K: float32, weight of the text as a whole.
+    vision_spans_T2, audio_spans_T2: float64 seconds [start, end] of each frame and window.
     """
 
     vision_KT: Float32
     audio_KT: Float32
     text_K: Float32
+    vision_spans_T2: Float64
+    audio_spans_T2: Float64
+
+    def __post_init__(self) -> None:
+        for name in ("vision", "audio"):
+            weights_KT, spans_T2 = getattr(self, f"{name}_KT"), getattr(self, f"{name}_spans_T2")
+            K, T = _shape(f"{name}_KT", weights_KT, np.float32, 2)
+            if len(TASKS) != K or spans_T2.shape != (T, 2):
+                raise ValueError(
+                    f"Attention: {name} weights {(K, T)} with spans {spans_T2.shape}; "
+                    f"expected {len(TASKS)} tasks and one span for each weight"
+                )
+
+    def __repr__(self) -> str:
+        return _repr_shapes(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """What the fusion network said of one case; all that has to be remembered to decide again.
+
+    logits_K: float32 before calibration.
+    without_KM: float32 logits without modality m (order of `Modality`); the logits themselves where m is missing.
+    embedding_D: float32, unit norm, for nearest neighbours.
+    novelty: float32 in [0, 2], cosine distance to the nearest of the training clips that the bundle keeps.
+    """
+
+    logits_K: Float32
+    without_KM: Float32
+    embedding_D: Float32
+    novelty: float
+    attention: Attention
+
+    def __post_init__(self) -> None:
+        (K,) = _shape("logits_K", self.logits_K, np.float32, 1)
+        if len(TASKS) != K or self.without_KM.shape != (K, len(Modality)):
+            raise ValueError(
+                f"Fused: logits {(K,)}, without {self.without_KM.shape}; "
+                f"expected {len(TASKS)} tasks and {len(Modality)} modalities"
+            )
+
+    def __repr__(self) -> str:
+        return _repr_shapes(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """What the fusion network said of cases, in their order."""
+
+    cases: tuple[Fused, ...]
+    engine_ms: float  # wall time in the fusion engine, for all cases
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Outputs of the fusion network for a batch.
+    """One case's calibrated answer, with what it was made from.
 
-    logits_NK: float32 before calibration. scores_NK: float32 calibrated probabilities in [0, 1].
-    attribution_NKM: float32, logit with all modalities minus logit without modality m (order of `Modality`); zero
-        where the modality is missing anyway.
-    without_NKM: float32, the calibrated score without modality m; the score itself where m is missing anyway.
-    embedding_ND: float32, unit norm, for nearest neighbours.
-    novelty_N: float32 in [0, 2], cosine distance to the nearest of the training clips that the bundle keeps.
+    scores_K: float32 probabilities in [0, 1].
+    attribution_KM: float32, the logit minus that without modality m; zero where m is missing anyway.
+    without_KM: float32, the score without modality m; the score itself where m is missing anyway.
     """
 
-    logits_NK: Float32
-    scores_NK: Float32
-    attribution_NKM: Float32
-    without_NKM: Float32
-    embedding_ND: Float32
-    novelty_N: Float32
-    attention: tuple[Attention, ...]
-    engine_ms: float
+    fused: Fused
+    scores_K: Float32
+    attribution_KM: Float32
+    without_KM: Float32
 
     def __post_init__(self) -> None:
-        N, K = _shape("logits_NK", self.logits_NK, np.float32, 2)
-        if self.scores_NK.shape != (N, K) or len(TASKS) != K or len(self.attention) != N:
-            raise ValueError(
-                f"Scores: logits {(N, K)}, scores {self.scores_NK.shape}, attention of {len(self.attention)}; "
-                f"expected N rows of {len(TASKS)} tasks"
-            )
+        if self.scores_K.shape != self.fused.logits_K.shape or self.without_KM.shape != self.fused.without_KM.shape:
+            raise ValueError(f"Scores: scores {self.scores_K.shape}, without {self.without_KM.shape}; of {self.fused}")
 
     def __repr__(self) -> str:
         return _repr_shapes(self)

@@ -1,4 +1,4 @@
-"""Embeddings -> calibrated Scores, through the fusion engine.
+"""Embeddings -> Fused, through the fusion engine; Fused -> calibrated Scores.
 
 Attribution is measured, not read off weights: the fusion network runs once more for each modality that is there,
 without that modality, and the difference of the logits is what it brought. Its tokens are left out, not only masked,
@@ -16,7 +16,7 @@ from engines.calibration import Calibration
 from engines.runner import Runner, RunnerError
 from engines.spec import Array
 from streamer.errors import EngineFailedError
-from streamer.records import TASKS, Attention, Embeddings, Float32, Int64, Modality, Scores, Tokens
+from streamer.records import TASKS, Attention, Embeddings, Float32, Fused, Fusion, Int64, Modality, Scores, Tokens
 
 #: How each modality's tensors are called in the fusion graph, and the letter of its token axis.
 _INPUTS = {
@@ -33,26 +33,33 @@ class Scorer:
         self._fusion = fusion
         self._calibration = calibration
 
-    def score(self, embeddings: Embeddings) -> Scores:
-        """Scores of every case, in order. Raises `EngineFailedError` (retryable)."""
+    def fuse(self, embeddings: Embeddings) -> Fusion:
+        """What the network says of every case, in order. Raises `EngineFailedError` (retryable)."""
         started = time.perf_counter()
+        if not embeddings.tokens:
+            return Fusion((), 0.0)
         inputs = fusion_inputs(embeddings.tokens)
         outputs = self._run(inputs)
         logits_NK = np.ascontiguousarray(outputs["logits_NK"], dtype=np.float32)
-        if not np.isfinite(logits_NK).all():
-            raise EngineFailedError(f"fusion gave logits that are not finite: {logits_NK.tolist()}")
         without_NKM = self._logits_without(inputs, logits_NK)
-        parts = [self._calibration.scores(without_NKM[:, :, m]) for m in range(len(Modality))]
-        return Scores(
-            logits_NK=logits_NK,
-            scores_NK=self._calibration.scores(logits_NK),
-            attribution_NKM=logits_NK[:, :, None] - without_NKM,
-            without_NKM=np.stack(parts, axis=2),
-            embedding_ND=np.ascontiguousarray(outputs["embedding_ND"], dtype=np.float32),
-            novelty_N=np.asarray(outputs["novelty_N"], np.float32),
-            attention=tuple(_attention(outputs, n, tokens) for n, tokens in enumerate(embeddings.tokens)),
-            engine_ms=(time.perf_counter() - started) * 1000,
+        cases = tuple(
+            Fused(
+                logits_K=logits_NK[n],
+                without_KM=without_NKM[n],
+                embedding_D=np.asarray(outputs["embedding_ND"][n], np.float32),
+                novelty=float(outputs["novelty_N"][n]),
+                attention=_attention(outputs, n, tokens),
+            )
+            for n, tokens in enumerate(embeddings.tokens)
         )
+        return Fusion(cases, engine_ms=(time.perf_counter() - started) * 1000)
+
+    def score(self, fused: Fused) -> Scores:
+        """Calibrated scores of one case: the same for what is fresh and what was recalled."""
+        logits_RK = np.concatenate([fused.logits_K[None], fused.without_KM.T])
+        scores_RK = self._calibration.scores(logits_RK)
+        attribution_KM = fused.logits_K[:, None] - fused.without_KM
+        return Scores(fused, scores_RK[0], attribution_KM, scores_RK[1:].T)
 
     def _logits_without(self, inputs: Mapping[str, Array], logits_NK: Float32) -> Float32:
         """(N, K, M) logits with each modality left out; the logits themselves where it is missing anyway."""
@@ -66,10 +73,14 @@ class Scorer:
 
     def _run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         try:
-            return self._fusion(inputs)
+            outputs = self._fusion(inputs)
         except RunnerError as error:
             rows = len(inputs["text_mask_NL"])
             raise EngineFailedError(f"fusion failed on {rows} cases: {error}") from error
+        for name, array in outputs.items():
+            if not np.isfinite(np.asarray(array, np.float32)).all():
+                raise EngineFailedError(f"fusion gave {name} of shape {array.shape} that is not finite")
+        return outputs
 
 
 def fusion_inputs(cases: Sequence[Mapping[Modality, Tokens]]) -> dict[str, Array]:
@@ -108,8 +119,7 @@ def _attention(outputs: Mapping[str, Array], n: int, tokens: Mapping[Modality, T
     """Sum the weights of each frame's or window's tokens, leaving the padding behind."""
 
     def per_item(name: str, modality: Modality) -> Float32:
-        item = tokens.get(modality)
-        T, P = item.mask_TP.shape if item is not None else (0, 0)
+        T, P = tokens[modality].mask_TP.shape
         weights_KX = np.asarray(outputs[name][n], np.float32)[:, : T * P]
         return np.asarray(weights_KX.reshape(len(TASKS), T, P).sum(axis=2), np.float32)
 
@@ -117,4 +127,6 @@ def _attention(outputs: Mapping[str, Array], n: int, tokens: Mapping[Modality, T
         vision_KT=per_item("vision_weight_NKV", Modality.VISION),
         audio_KT=per_item("audio_weight_NKA", Modality.AUDIO),
         text_K=per_item("text_weight_NKL", Modality.TEXT).sum(axis=1),
+        vision_spans_T2=tokens[Modality.VISION].spans_T2,
+        audio_spans_T2=tokens[Modality.AUDIO].spans_T2,
     )

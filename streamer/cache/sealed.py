@@ -14,21 +14,18 @@ T frames or windows, P tokens of each, D embedding size.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import struct
 import zlib
 
 import msgspec
 import numpy as np
 
+from streamer.cache.signed import signed, verified
 from streamer.records import Coverage, Tokens
 
 _MAGIC = b"ESHT"
 _VERSION = 1
 _HEADER = struct.Struct("<4sB3xIIII")  # magic, version, T, P, D, bytes of coverage
-_TAG_BYTES = 32
-#: The secret serves other purposes too; this keeps a tag made for one from being valid for another.
 _PURPOSE = b"earshot sealed tokens\0"
 #: No video comes near; keeps a length from the header from asking for all memory.
 _MAX_PLAIN_BYTES = 1 << 28
@@ -48,13 +45,13 @@ def seal(tokens: Tokens, coverage: Coverage | None, *, cache_key: str, secret: b
     plain = b"".join((planes_2V[1].tobytes(), spans, tokens.mask_TP.tobytes(), coverage_json))
     header = _HEADER.pack(_MAGIC, _VERSION, *tokens.values_TPD.shape, len(coverage_json))
     body = b"".join((header, planes_2V[0].tobytes(), _deflated(plain)))
-    return body + _tag(body, cache_key, secret)
+    return signed(body, purpose=_PURPOSE, cache_key=cache_key, secret=secret)
 
 
 def unseal(blob: bytes, *, cache_key: str, secret: bytes) -> tuple[Tokens, Coverage | None] | None:
     """What was sealed under this key with this secret; None for anything else whatever. Never raises."""
-    body, tag = blob[:-_TAG_BYTES], blob[-_TAG_BYTES:]
-    if len(body) < _HEADER.size or not hmac.compare_digest(tag, _tag(body, cache_key, secret)):
+    body = verified(blob, purpose=_PURPOSE, cache_key=cache_key, secret=secret)
+    if body is None or len(body) < _HEADER.size:
         return None
     try:
         return _parse(body)
@@ -95,10 +92,3 @@ def _inflated(packed: bytes, plain_bytes: int) -> bytes:
     if len(plain) != plain_bytes or not inflate.eof or inflate.unused_data:
         raise ValueError(f"came {len(plain)} bytes, expected {plain_bytes}")
     return plain
-
-
-def _tag(body: bytes, cache_key: str, secret: bytes) -> bytes:
-    key = cache_key.encode()
-    mac = hmac.new(secret, _PURPOSE + struct.pack("<I", len(key)) + key, hashlib.sha256)
-    mac.update(body)
-    return mac.digest()

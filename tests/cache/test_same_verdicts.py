@@ -27,6 +27,7 @@ from streamer.embed import Embedder
 from streamer.fetch import Fetcher, FetchOptions
 from streamer.pipeline import Pipeline
 from streamer.policy import Judgement, PolicyOptions
+from streamer.recall import Recaller
 from streamer.records import TASKS, Batch, Case, Event, Verdict
 from streamer.sandbox.host import Sandbox, SandboxOptions
 from streamer.score import Scorer
@@ -106,7 +107,8 @@ def pipeline_with(
         yield lambda cache: Pipeline(
             fetcher=fetcher,
             sandbox=sandbox,
-            embedder=Embedder(bundle, engines, cache, plan_id=sandbox.plan_id, secret=SECRET),
+            recaller=Recaller(bundle, cache, plan_id=sandbox.plan_id, secret=SECRET),
+            embedder=Embedder(engines, bundle.embedding_size),
             scorer=Scorer(engines.fusion, bundle.calibration),
             judgement=Judgement(PolicyOptions(), dict.fromkeys(TASKS, 0.5), LINEAGE),
             secret=SECRET,

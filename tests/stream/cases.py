@@ -12,8 +12,9 @@ from streamer.records import (
     Content,
     Coverage,
     Event,
+    Float32,
+    Fused,
     Lineage,
-    Modality,
     Recall,
     Scores,
     Source,
@@ -41,10 +42,18 @@ LINEAGE = Lineage(
     earshot_version="0",
 )
 
-SPANS = {
-    Modality.VISION: np.array([[0.0, 0.0], [2.5, 2.5]]),
-    Modality.AUDIO: np.array([[0.0, 0.96], [0.96, 1.92], [1.92, 2.88]]),
-}
+
+def attention() -> Attention:
+    """Two frames and three windows."""
+    vision_KT = np.array([[0.1, 0.2], [0.02, 0.5], [0.1, 0.1]], np.float32)
+    audio_KT = np.array([[0.1, 0.1, 0.1], [0.3, 0.02, 0.01], [0.1, 0.1, 0.1]], np.float32)
+    return Attention(
+        vision_KT,
+        audio_KT,
+        text_K=1 - vision_KT.sum(1) - audio_KT.sum(1),
+        vision_spans_T2=np.array([[0.0, 0.0], [2.5, 2.5]]),
+        audio_spans_T2=np.array([[0.0, 0.96], [0.96, 1.92], [1.92, 2.88]]),
+    )
 
 
 def event(**changes: object) -> Event:
@@ -63,7 +72,7 @@ def case(**changes: object) -> Case:
     return Case(
         event=event(**changes),
         content=Content("/spool/1", "a" * 64, 10),
-        recall=Recall(Text(np.array([1]), np.array([0])), {}, {}, COVERAGE, "redis"),
+        recall=Recall(Text(np.array([1]), np.array([0])), {}, "", None, {}, COVERAGE, "redis"),
         clip=None,
         coverage=COVERAGE,
         received_seconds=0.0,
@@ -73,19 +82,20 @@ def case(**changes: object) -> Case:
 
 
 def scores(clickbait: float = 0.1, adult: float = 0.1, relevance: float = 0.9) -> Scores:
-    scores_NK = np.array([[clickbait, adult, relevance]], np.float32)
-    vision_KT = np.array([[0.1, 0.2], [0.02, 0.5], [0.1, 0.1]], np.float32)
-    audio_KT = np.array([[0.1, 0.1, 0.1], [0.3, 0.02, 0.01], [0.1, 0.1, 0.1]], np.float32)
-    return Scores(
-        logits_NK=np.log(scores_NK / (1 - scores_NK)),
-        scores_NK=scores_NK,
-        attribution_NKM=np.zeros((1, 3, 3), np.float32),
-        without_NKM=np.array([[[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]]], np.float32),
-        embedding_ND=np.ones((1, 1), np.float32),
-        novelty_N=np.full(1, 0.25, np.float32),
-        attention=(Attention(vision_KT, audio_KT, 1 - vision_KT.sum(1) - audio_KT.sum(1)),),
-        engine_ms=1.0,
+    scores_K = np.array([clickbait, adult, relevance], np.float32)
+    without_KM = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]], np.float32)
+    fused = Fused(
+        logits_K=logit(scores_K),
+        without_KM=logit(without_KM),
+        embedding_D=np.ones(1, np.float32),
+        novelty=0.25,
+        attention=attention(),
     )
+    return Scores(fused, scores_K, fused.logits_K[:, None] - fused.without_KM, without_KM)
+
+
+def logit(scores: Float32) -> Float32:
+    return np.log(scores / (1 - scores))
 
 
 def judgement(**policy: object) -> Judgement:

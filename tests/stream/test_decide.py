@@ -10,24 +10,27 @@ from pydantic import ValidationError
 
 from streamer.decide import decide, decide_unseen
 from streamer.policy import Judgement, TaskPolicy
-from streamer.records import Action, Modality, Scores, State, Task, Verdict
-from tests.stream.cases import SPANS, case, event, judgement, scores
+from streamer.records import Action, Float32, Float64, Modality, Scores, State, Task, Verdict
+from tests.stream.cases import attention, case, event, judgement, scores
 
 
-def verdicts(
-    judge: Judgement, found: Scores, spans: dict[Modality, np.ndarray] | None = None, **changes: object
-) -> dict[Task, Verdict]:
+def verdicts(judge: Judgement, found: Scores, **changes: object) -> dict[Task, Verdict]:
     decided = decide(
         judge,
         case(**changes),
         found,
-        0,
-        SPANS if spans is None else spans,
         latency_ms={"total": 5.0},
         engine_ms=2.0,
         decided_at="2026-01-01T00:00:00+00:00",
     )
     return {verdict.task: verdict for verdict in decided}
+
+
+def heard(audio_KT: Float32, audio_spans_T2: Float64) -> Scores:
+    """The scores of a video with this sound."""
+    found = scores()
+    changed = replace(found.fused.attention, audio_KT=audio_KT, audio_spans_T2=audio_spans_T2)
+    return replace(found, fused=replace(found.fused, attention=changed))
 
 
 def test_each_task_is_answered_by_its_own_side_of_the_threshold() -> None:
@@ -55,16 +58,13 @@ def test_thresholds_in_the_wrong_order_are_refused_with_the_values() -> None:
 
 
 def test_a_required_modality_that_is_missing_asks_for_a_person() -> None:
-    silent = {Modality.VISION: SPANS[Modality.VISION]}
-    found = scores()
-    deaf = replace(found.attention[0], audio_KT=np.zeros((3, 0), np.float32))
-    quiet = replace(found, attention=(deaf,))
-    verdict = verdicts(judgement(require=["audio"]), quiet, silent)[Task.ADULT]
+    quiet = heard(np.zeros((3, 0), np.float32), np.zeros((0, 2)))
+    verdict = verdicts(judgement(require=["audio"]), quiet)[Task.ADULT]
     assert verdict.state == State.MISSING_MODALITY
     assert verdict.action == Action.REVIEW
     assert verdict.missing_modalities == (Modality.AUDIO,)
     assert "audio" in (verdict.reason or "")
-    assert verdicts(judgement(), quiet, silent)[Task.ADULT].state == State.DECIDED
+    assert verdicts(judgement(), quiet)[Task.ADULT].state == State.DECIDED
 
 
 def test_too_large_a_gap_is_below_coverage() -> None:
@@ -83,12 +83,10 @@ def test_evidence_is_the_heaviest_spans_of_the_task() -> None:
 
 
 def test_neighbours_that_carry_the_score_are_one_span() -> None:
-    found = scores()
     weights_KT = np.array([[0.2, 0.15, 0.01]] * 3, np.float32)
-    found = replace(found, attention=(replace(found.attention[0], audio_KT=weights_KT),))
-    evidence = verdicts(judgement(), found)[Task.ADULT].evidence
-    heard = [(item.start_ms, item.end_ms, round(item.weight, 3)) for item in evidence if item.modality == "audio"]
-    assert heard == [(0, 1920, 0.35)]
+    evidence = verdicts(judgement(), heard(weights_KT, attention().audio_spans_T2))[Task.ADULT].evidence
+    spans = [(item.start_ms, item.end_ms, round(item.weight, 3)) for item in evidence if item.modality == "audio"]
+    assert spans == [(0, 1920, 0.35)]
 
 
 def test_categories_are_what_each_sense_says_alone() -> None:

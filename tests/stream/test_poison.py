@@ -20,6 +20,7 @@ from streamer.decide import Judgement
 from streamer.embed import Embedder
 from streamer.fetch import Fetcher
 from streamer.pipeline import Pipeline
+from streamer.recall import Recaller
 from streamer.records import TASKS, Message, State
 from streamer.score import Scorer
 from tests.stream.shop import Shop, event, garbage, message, settings
@@ -134,7 +135,8 @@ def failing(parts: Parts, stack: ExitStack, options: Any, error: Exception) -> P
     pipeline = Pipeline(
         fetcher=stack.enter_context(Fetcher(options.fetch)),
         sandbox=parts.sandbox,
-        embedder=Embedder(parts.bundle, engines, MemoryCache(2**24), plan_id="p", secret=b"s" * 32),
+        recaller=Recaller(parts.bundle, MemoryCache(2**24), plan_id="p", secret=b"s" * 32),
+        embedder=Embedder(engines, parts.bundle.embedding_size),
         scorer=Scorer(engines.fusion, parts.bundle.calibration),
         judgement=Judgement(options.policy, {task: parts.bundle.thresholds[task] for task in TASKS}, parts.lineage),
         secret=b"s" * 32,

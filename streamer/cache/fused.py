@@ -1,0 +1,91 @@
+"""What the fusion network said of one case <-> sealed bytes. Pure.
+
+    header | logits, without, embedding, novelty, weights (float32) | spans (float64) | coverage | HMAC-SHA256
+
+Full precision and no compression: a recalled value is the same bits as the fresh one, and few enough not to matter.
+Checked like tokens (`sealed.py`): first the HMAC, then every size.
+
+K tasks, M modalities, D embedding size, V frames, A audio windows.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+import numpy as np
+
+from streamer.cache.signed import signed, verified
+from streamer.records import TASKS, Attention, Coverage, Float32, Float64, Fused, Modality
+
+_MAGIC = b"ESHF"
+_VERSION = 1
+_HEADER = struct.Struct("<4sB3xIIII")  # magic, version, D, V, A, bytes of coverage
+_PURPOSE = b"earshot sealed fusion\0"
+_K, _M = len(TASKS), len(Modality)
+
+
+def seal_fused(fused: Fused, coverage: Coverage, *, cache_key: str, secret: bytes) -> bytes:
+    """The bytes to keep under `cache_key`.
+
+    Raises:
+        ValueError: something is not finite; an engine that gives such must not be remembered.
+    """
+    seen, heard = fused.attention.vision_spans_T2, fused.attention.audio_spans_T2
+    numbers = np.concatenate([array.ravel() for array in _numbers(fused)]).astype("<f4")
+    seconds = np.concatenate([seen.ravel(), heard.ravel()]).astype("<f8")
+    if not (np.isfinite(numbers).all() and np.isfinite(seconds).all()):
+        raise ValueError(f"{fused}: came numbers that are not finite, expected an engine's; nothing was sealed")
+    coverage_json = msgspec.json.encode(coverage)
+    header = _HEADER.pack(_MAGIC, _VERSION, len(fused.embedding_D), len(seen), len(heard), len(coverage_json))
+    body = b"".join((header, numbers.tobytes(), seconds.tobytes(), coverage_json))
+    return signed(body, purpose=_PURPOSE, cache_key=cache_key, secret=secret)
+
+
+def unseal_fused(blob: bytes, *, cache_key: str, secret: bytes) -> tuple[Fused, Coverage] | None:
+    """What was sealed under this key with this secret; None for anything else whatever. Never raises."""
+    body = verified(blob, purpose=_PURPOSE, cache_key=cache_key, secret=secret)
+    if body is None or len(body) < _HEADER.size:
+        return None
+    try:
+        return _parsed(body)
+    except (ValueError, msgspec.MsgspecError):
+        return None
+
+
+def _numbers(fused: Fused) -> tuple[Float32, ...]:
+    """Everything in single precision, in the order of the layout."""
+    attention = fused.attention
+    return (
+        fused.logits_K,
+        fused.without_KM,
+        fused.embedding_D,
+        np.array([fused.novelty], np.float32),
+        attention.vision_KT,
+        attention.audio_KT,
+        attention.text_K,
+    )
+
+
+def _parsed(body: bytes) -> tuple[Fused, Coverage] | None:
+    magic, version, D, V, A, coverage_bytes = _HEADER.unpack_from(body)
+    if (magic, version) != (_MAGIC, _VERSION):
+        return None
+    shapes: tuple[tuple[int, ...], ...] = ((_K,), (_K, _M), (D,), (1,), (_K, V), (_K, A), (_K,))
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    seconds_start = _HEADER.size + 4 * sum(sizes)
+    coverage_start = seconds_start + 16 * (V + A)
+    if len(body) != coverage_start + coverage_bytes:
+        return None
+    numbers = np.frombuffer(body, "<f4", sum(sizes), _HEADER.size).astype(np.float32)
+    seconds: Float64 = np.frombuffer(body, "<f8", 2 * (V + A), seconds_start).astype(np.float64)
+    if not (np.isfinite(numbers).all() and np.isfinite(seconds).all()):
+        return None
+    parts = np.split(numbers, np.cumsum(sizes)[:-1])
+    logits_K, without_KM, embedding_D, novelty_1, vision_KV, audio_KA, text_K = (
+        part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)
+    )
+    spans_X2 = seconds.reshape(V + A, 2)
+    attention = Attention(vision_KV, audio_KA, text_K, spans_X2[:V], spans_X2[V:])
+    coverage = msgspec.json.decode(body[coverage_start:], type=Coverage)
+    return Fused(logits_K, without_KM, embedding_D, float(novelty_1[0]), attention), coverage

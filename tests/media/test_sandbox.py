@@ -124,7 +124,7 @@ def test_a_dead_zygote_is_replaced_and_the_video_decoded(slow_path: Path) -> Non
 
 def test_nothing_is_left_when_the_parent_is_killed(slow_path: Path) -> None:
     script = (
-        "import sys\nfrom streamer.sandbox import *\n"
+        "import sys\nfrom streamer.sandbox.host import *\n"
         "with Sandbox(SandboxOptions(), DecodeOptions(), ClipShape()) as sandbox:\n"
         "    print('ready', flush=True)\n"
         "    while True:\n        sandbox.decode(sys.argv[1], bytes(16), 60.0)\n"
@@ -223,7 +223,7 @@ def test_an_unstarted_sandbox_says_so(clip_path: Path) -> None:
 
 
 def test_strict_refuses_a_machine_without_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.sandbox._MODULE", "tests.media.zygote_without_namespaces")
+    monkeypatch.setattr("streamer.sandbox.host._MODULE", "tests.media.zygote_without_namespaces")
     with pytest.raises(SettingsError, match="namespaces"):
         Sandbox(SandboxOptions(strict=True), DecodeOptions(), ClipShape()).__enter__()
 

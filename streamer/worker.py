@@ -53,7 +53,7 @@ class WorkerOptions(Options):
     max_uncommitted_events: int = Field(default=5_000, ge=1)
     deadline_seconds: float = Field(default=120.0, gt=0, le=24 * 3600)
     drain_seconds: float = Field(default=45.0, ge=0, le=3600)
-    stuck_seconds: float = Field(default=180.0, ge=5, le=24 * 3600)
+    stuck_seconds: float = Field(default=120.0, ge=5, le=24 * 3600)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120.0
 
 
-def wait_for(what: Callable[[], bool], why: str, *, workers: Sequence[Child] = ()) -> None:
+def wait_for(what: Callable[[], bool], why: str, *, workers: Sequence[WorkerProcess] = ()) -> None:
     """Return when it is so. Raises with the logs of workers that ended meanwhile, or when it takes far too long."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not what():
@@ -39,6 +39,9 @@ def wait_for(what: Callable[[], bool], why: str, *, workers: Sequence[Child] = (
             if not worker.running:
                 raise AssertionError(f"a worker ended while waiting for {why}:\n{worker.log_tail()}")
         if time.monotonic() > deadline:
+            for worker in workers:
+                worker.signal(signal.SIGUSR1)
+            time.sleep(1.0)
             tails = "\n".join(worker.log_tail() for worker in workers)
             raise AssertionError(f"waited {PATIENCE_SECONDS:.0f} s for {why}\n{tails}")
         time.sleep(0.1)
@@ -149,7 +152,7 @@ class Group:
         committed = committed_offsets(self.kafka, self.kafka.topics.uploaded)
         return all(committed.get(place, 0) >= end for place, end in marks.items())
 
-    def wait_until(self, committed: int, *workers: Child) -> None:
+    def wait_until(self, committed: int, *workers: WorkerProcess) -> None:
         """Return when the group has left so many events behind."""
         wait_for(lambda: self.committed() >= committed, f"{committed} of {self.sent} events", workers=workers)
 

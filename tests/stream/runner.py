@@ -9,6 +9,7 @@ into the commit), `after_flush` (without transactions: outputs acknowledged, off
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import random
 import signal
@@ -75,6 +76,7 @@ def main() -> None:
 
     if len(sys.argv) > 2:
         publisher.Producer = mortal(sys.argv[2], int(sys.argv[3]))  # type: ignore[misc]
+    faulthandler.register(signal.SIGUSR1)  # for `wait_for`: where every thread is
     settings = load_settings(Path(sys.argv[1]))
     configure_logs("info", "json")
     with open_parts(settings) as parts, open_worker(settings, parts) as worker, stopped_by_signals(worker.stop):

@@ -142,9 +142,9 @@ def test_pointing_has_a_gradient_even_at_the_closed_gate() -> None:
 
     torch.manual_seed(0)
     fusion = Fusion(16, 2)
-    outputs = fusion(*fusion_inputs())
+    *_, audio_weight_NKA, _ = fusion(*fusion_inputs())
     reasons_NKW = torch.zeros(3, 3, 3, dtype=torch.bool)
     reasons_NKW[0, 1, 0] = True
-    torch.autograd.backward(pointing_loss(outputs[3], reasons_NKW))
+    torch.autograd.backward(pointing_loss(audio_weight_NKA, reasons_NKW))
     gradients = [parameter.grad for parameter in fusion.parameters() if parameter.grad is not None]
     assert all(torch.isfinite(gradient).all() for gradient in gradients)

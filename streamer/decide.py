@@ -159,8 +159,9 @@ def _spans(modality: Modality, weights_T: Float32, spans_T2: Float64) -> Iterato
     """
     if not len(weights_T):
         return
-    heavy_T = weights_T >= _CARRYING_SHARE * weights_T.max()
-    edges = np.flatnonzero(np.diff(heavy_T, prepend=False, append=False))
+    heavy = np.zeros(len(weights_T) + 2, np.bool_)  # light on either side, so that every span begins and ends
+    heavy[1:-1] = weights_T >= _CARRYING_SHARE * weights_T.max()
+    edges = np.flatnonzero(heavy[1:] != heavy[:-1])
     for first, end in zip(edges[::2], edges[1::2], strict=True):
         start_seconds, end_seconds = spans_T2[first, 0], spans_T2[end - 1, 1]
         yield Evidence(

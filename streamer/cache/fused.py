@@ -10,6 +10,7 @@ K tasks, M modalities, D embedding size, V frames, A audio windows.
 
 from __future__ import annotations
 
+import math
 import struct
 
 import msgspec
@@ -72,7 +73,7 @@ def _parsed(body: bytes) -> tuple[Fused, Coverage] | None:
     if (magic, version) != (_MAGIC, _VERSION):
         return None
     shapes: tuple[tuple[int, ...], ...] = ((_K,), (_K, _M), (D,), (1,), (_K, V), (_K, A), (_K,))
-    sizes = [int(np.prod(shape)) for shape in shapes]
+    sizes = [math.prod(shape) for shape in shapes]
     seconds_start = _HEADER.size + 4 * sum(sizes)
     coverage_start = seconds_start + 16 * (V + A)
     if len(body) != coverage_start + coverage_bytes:

@@ -134,14 +134,19 @@ def events(world: tuple[Path, list[Truth]]) -> list[Event]:
     ]
 
 
-def judged(pipeline: Pipeline, batch: Sequence[Event]) -> list[tuple[Verdict, ...]]:
+def perceived(pipeline: Pipeline, batch: Sequence[Event]) -> Batch:
     cases: list[Case] = []
     for event in batch:
         with pipeline.fetch(event, timeout_seconds=30) as content:
             cases.append(
                 pipeline.perceive(event, content, source=None, received_seconds=time.monotonic(), timeout_seconds=30)
             )
-    return pipeline.judge(Batch(tuple(cases), (0.0,) * len(cases)))
+    return Batch(tuple(cases), (0.0,) * len(cases))
+
+
+def known(case: Case) -> str:
+    """How much of a case was recalled."""
+    return "fused" if case.recall.fused is not None else "tokens" if case.clip is None else "nothing"
 
 
 def distance(one: Sequence[Verdict], other: Sequence[Verdict]) -> float:
@@ -156,19 +161,25 @@ def check_cache(
 ) -> None:
     rng = random.Random(5)
     all_events = events(world)
-    truth = {event.event_id: judged(pipeline_with(Nothing()), [event])[0] for event in all_events}
+    alone = pipeline_with(Nothing())
+    truth = {event.event_id: alone.judge(perceived(alone, [event]))[0] for event in all_events}
     troubled = Troubled(cache, rng)
     tiers: set[str] = set()
+    mixtures: set[frozenset[str]] = set()
     for turn in range(40):
         if turn % 13 == 12:
             troubled.cache = restart()
         batch = rng.sample(all_events, rng.randint(1, 6))
         batch = list({event.uri: event for event in batch}.values())  # simultaneous duplicates wait for each other
-        for event, verdicts in zip(batch, judged(pipeline_with(troubled), batch), strict=True):
+        pipeline = pipeline_with(troubled)
+        cases = perceived(pipeline, batch)
+        mixtures.add(frozenset(map(known, cases.cases)))
+        for event, verdicts in zip(batch, pipeline.judge(cases), strict=True):
             tiers.add(verdicts[0].lineage.cache_tier)
             assert distance(verdicts, truth[event.event_id]) <= 1e-5
     assert troubled.troubles > 20
     assert len(tiers) > 1, "hits and misses both have to occur"
+    assert frozenset(("fused", "tokens", "nothing")) in mixtures, "all in one batch"
 
 
 def test_in_memory(pipeline_with: MakePipeline, world: tuple[Path, list[Truth]]) -> None:

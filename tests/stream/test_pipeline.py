@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from engines.data.world import Truth, render_world
 from streamer.assemble import Parts, open_parts
 from streamer.errors import UndecodableError
 from streamer.pipeline import Pipeline
-from streamer.records import TASKS, Batch, Case, Event, Modality
+from streamer.records import TASKS, Batch, Case, Cost, Event, Modality, Verdict
 from streamer.settings import load_settings
 
 MEDIA = {Modality.VISION, Modality.AUDIO}
@@ -36,6 +37,12 @@ def event_of(path: Path, **words: object) -> Event:
     return Event(**(fields | words))  # type: ignore[arg-type]
 
 
+def said(verdict: Verdict) -> Verdict:
+    """All but when it was reached, from what, and at what cost."""
+    lineage = replace(verdict.lineage, cache_tier="none")
+    return replace(verdict, lineage=lineage, cost=Cost(), latency_ms={}, decided_at=None)
+
+
 def perceived(pipeline: Pipeline, event: Event) -> Case:
     with pipeline.fetch(event, timeout_seconds=60) as content:
         return pipeline.perceive(event, content, source=None, received_seconds=time.monotonic(), timeout_seconds=60)
@@ -54,10 +61,11 @@ def test_a_re_upload_under_another_name_is_not_decoded_again(
     again = perceived(parts.pipeline, event_of(copy))
     assert again.clip is None
     assert again.recall.tier == "memory"
+    assert again.recall.fused is not None
     (repeated,) = parts.pipeline.judge(Batch((again,), (0.0,)))
-    assert [verdict.score for verdict in repeated] == [verdict.score for verdict in verdicts]
-    assert verdicts[0].cost.decode_cpu_ms > 0
-    assert repeated[0].cost.decode_cpu_ms == 0
+    assert list(map(said, repeated)) == list(map(said, verdicts))
+    assert verdicts[0].cost.decode_cpu_ms > 0 and verdicts[0].cost.engine_ms > 0
+    assert repeated[0].cost == Cost()
 
 
 @pytest.mark.parametrize("words", [{"title": "something else"}, {"query": "red star"}, {"hashtags": ("new",)}])
@@ -65,6 +73,7 @@ def test_other_words_encode_text_only(parts: Parts, world: tuple[Path, list[Trut
     path = world[0] / world[1][0].file
     parts.pipeline.judge(Batch((perceived(parts.pipeline, event_of(path)),), (0.0,)))
     case = perceived(parts.pipeline, event_of(path, **words))
+    assert case.recall.fused is None
     assert set(case.recall.tokens) == MEDIA
     assert case.clip is None
 
@@ -112,3 +121,17 @@ def test_an_absent_modality_is_remembered_as_absent(parts: Parts, world: tuple[P
     for verdicts in (first, second):
         assert verdicts[0].missing_modalities == (Modality.AUDIO,)
     assert [verdict.score for verdict in first] == [verdict.score for verdict in second]
+
+
+def test_a_batch_may_mix_what_is_known_with_what_is_not(parts: Parts, world: tuple[Path, list[Truth]]) -> None:
+    path, other = (event_of(world[0] / truth.file) for truth in world[1][:2])
+    words = event_of(world[0] / world[1][0].file, title="something else")
+    (alone,) = parts.pipeline.judge(Batch((perceived(parts.pipeline, path),), (0.0,)))
+    mixed = tuple(perceived(parts.pipeline, event) for event in (words, path, other))
+    assert [case.recall.fused is not None for case in mixed] == [False, True, False]
+    verdicts = parts.pipeline.judge(Batch(mixed, (0.0,) * 3))
+    assert list(map(said, verdicts[1])) == list(map(said, alone))
+    assert [found[0].cost.engine_ms > 0 for found in verdicts] == [True, False, True]
+    for case, found in zip((words, other), (verdicts[0], verdicts[2]), strict=True):
+        (expected,) = parts.pipeline.judge(Batch((perceived(parts.pipeline, case),), (0.0,)))
+        assert [verdict.score for verdict in found] == [verdict.score for verdict in expected]

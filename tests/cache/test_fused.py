@@ -1,0 +1,164 @@
+"""Sealing what the fusion network said: it comes back to the bit; anything else comes out as None."""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from streamer.cache.fused import seal_fused, unseal_fused
+from streamer.cache.sealed import seal, unseal
+from streamer.cache.signed import signed
+from streamer.records import Attention, Coverage, Float32, Fused
+from tests.cache.tokens import COVERAGE, some_tokens
+
+SECRET = b"a secret of some length"
+KEY = "emb:1:fusion:abc"
+COVERAGE_JSON = msgspec.json.encode(COVERAGE)
+
+
+def some_fused(V: int = 2, A: int = 3, D: int = 4, seed: int = 0) -> Fused:
+    """V frames, A windows, an embedding of D numbers."""
+    rng = np.random.default_rng(seed)
+
+    def numbers(*shape: int) -> Float32:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    attention = Attention(numbers(3, V), numbers(3, A), numbers(3), rng.random((V, 2)), rng.random((A, 2)))
+    return Fused(numbers(3), numbers(3, 3), numbers(D), float(numbers(1)[0]), attention)
+
+
+def bits(fused: Fused) -> list[object]:
+    """Everything in it, signs of zero included."""
+    attention = fused.attention
+    arrays = (
+        fused.logits_K,
+        fused.without_KM,
+        fused.embedding_D,
+        attention.vision_KT,
+        attention.audio_KT,
+        attention.text_K,
+        attention.vision_spans_T2,
+        attention.audio_spans_T2,
+    )
+    return [struct.pack("<d", fused.novelty), *((array.dtype, array.shape, array.tobytes()) for array in arrays)]
+
+
+@st.composite
+def all_fused(draw: st.DrawFn) -> Fused:
+    V, A, D = draw(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(1, 9)))
+    singles = st.floats(allow_nan=False, allow_infinity=False, width=32)
+
+    def numbers(*shape: int) -> Float32:
+        return draw(hnp.arrays(np.float32, shape, elements=singles))
+
+    spans = [
+        draw(hnp.arrays(np.float64, (T, 2), elements=st.floats(allow_nan=False, allow_infinity=False))) for T in (V, A)
+    ]
+    return Fused(
+        numbers(3),
+        numbers(3, 3),
+        numbers(D),
+        draw(singles),
+        Attention(numbers(3, V), numbers(3, A), numbers(3), *spans),
+    )
+
+
+def opened(blob: bytes, key: str = KEY, secret: bytes = SECRET) -> tuple[Fused, Coverage] | None:
+    return unseal_fused(blob, cache_key=key, secret=secret)
+
+
+@given(all_fused(), st.text(max_size=20), st.binary(min_size=1, max_size=40))
+def test_comes_back_to_the_bit(fused: Fused, key: str, secret: bytes) -> None:
+    found = opened(seal_fused(fused, COVERAGE, cache_key=key, secret=secret), key, secret)
+    assert found is not None
+    assert bits(found[0]) == bits(fused)
+    assert found[1] == COVERAGE
+
+
+@given(st.data())
+def test_any_corruption_is_a_miss(data: st.DataObject) -> None:
+    blob = seal_fused(some_fused(), COVERAGE, cache_key=KEY, secret=SECRET)
+    start = data.draw(st.integers(0, len(blob)))
+    end = data.draw(st.integers(start, len(blob)))
+    corrupt = blob[:start] + data.draw(st.binary(max_size=64)) + blob[end:]
+    if corrupt != blob:
+        assert opened(corrupt) is None
+
+
+def test_every_flipped_bit_is_a_miss() -> None:
+    blob = seal_fused(some_fused(1, 1, 1), COVERAGE, cache_key=KEY, secret=SECRET)
+    for index in range(len(blob)):
+        flipped = bytearray(blob)
+        flipped[index] ^= 1 << (index % 8)
+        assert opened(bytes(flipped)) is None
+
+
+def test_a_value_under_another_key_or_secret_is_a_miss() -> None:
+    blob = seal_fused(some_fused(), COVERAGE, cache_key=KEY, secret=SECRET)
+    assert opened(blob, key=KEY + "d") is None
+    assert opened(blob, secret=SECRET + b"!") is None
+    assert opened(blob) is not None
+
+
+def test_tokens_and_what_was_fused_are_never_taken_for_each_other() -> None:
+    tokens = seal(some_tokens(), COVERAGE, cache_key=KEY, secret=SECRET)
+    fused = seal_fused(some_fused(), COVERAGE, cache_key=KEY, secret=SECRET)
+    assert opened(tokens) is None
+    assert unseal(fused, cache_key=KEY, secret=SECRET) is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_broken_is_not_sealed(bad: float) -> None:
+    broken = some_fused()
+    broken.attention.audio_KT[1, 2] = bad
+    with pytest.raises(ValueError, match="not finite"):
+        seal_fused(broken, COVERAGE, cache_key=KEY, secret=SECRET)
+
+
+# Below: values with a valid tag, as an older or a broken writer with the secret could leave them.
+
+
+def body(
+    *, magic: bytes = b"ESHF", version: int = 1, V: int = 1, tail: bytes = COVERAGE_JSON, number: float = 0.5
+) -> bytes:
+    """One frame, no sound, an embedding of one number."""
+    header = struct.pack("<4sB3xIIII", magic, version, 1, V, 0, len(COVERAGE_JSON))
+    singles = 3 + 9 + 1 + 1 + 3 + 3
+    return header + struct.pack(f"<{singles}f", *[number] * singles) + struct.pack("<dd", 1.0, 2.0) + tail
+
+
+def judged(content: bytes) -> tuple[Fused, Coverage] | None:
+    return opened(signed(content, purpose=b"earshot sealed fusion\0", cache_key=KEY, secret=SECRET))
+
+
+def test_the_layout_is_the_documented_one() -> None:
+    found = judged(body())
+    assert found is not None
+    assert found[0].attention.vision_spans_T2.tolist() == [[1.0, 2.0]]
+    assert found[0].attention.audio_KT.shape == (3, 0)
+    assert found[0].logits_K.tolist() == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(body()[:23], id="short header"),
+        pytest.param(body(magic=b"ESHT"), id="magic"),
+        pytest.param(body(version=0), id="version"),
+        pytest.param(body(V=2), id="another shape"),
+        pytest.param(body(V=2**32 - 1), id="huge shape"),
+        pytest.param(body()[:-1], id="too short"),
+        pytest.param(body() + b"x", id="too long"),
+        pytest.param(body(number=np.inf), id="infinite"),
+        pytest.param(body(tail=b"{" + b" " * (len(COVERAGE_JSON) - 2) + b"}"), id="coverage"),
+    ],
+)
+def test_signed_nonsense_is_a_miss(content: bytes) -> None:
+    assert judged(content) is None

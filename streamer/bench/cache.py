@@ -1,7 +1,7 @@
-"""`earshot bench cache`: an event whose video nobody knows against the same event once its embeddings are cached.
+"""`earshot bench cache`: an event whose video nobody knows against the same event once everything of it is cached.
 
-Both go the whole way from fetching to the verdict, one at a time, in one thread; only the first is decoded and
-embedded. A hit still costs the copy and the hash of the video, the look-up, and the fusion network four times.
+Both go the whole way from fetching to the verdict, one at a time, in one thread; only the first is decoded, embedded
+and fused. A hit still costs the copy and the hash of the video, the look-up and the verdict.
 """
 
 from __future__ import annotations
@@ -81,13 +81,14 @@ def _cost(pipeline: Pipeline, event: Event, tier: str) -> Stages:
         case = pipeline.perceive(
             event, content, source=None, received_seconds=time.monotonic(), timeout_seconds=_TIMEOUT_SECONDS
         )
+        marks.append(time.perf_counter())
     marks.append(time.perf_counter())
     verdicts = pipeline.judge(Batch((case,), (0.0,)))[0]
     marks.append(time.perf_counter())
     if (came := verdicts[0].lineage.cache_tier) != tier:
-        raise InternalError(f"embeddings came from tier {came!r}, expected {tier!r}")
+        raise InternalError(f"what is known came from tier {came!r}, expected {tier!r}")
     spans = [1000 * (end - begin) for begin, end in pairwise(marks)]
-    return dict(zip(("fetch", "perceive", "judge"), spans, strict=True)) | {"all": sum(spans)}
+    return dict(zip(("fetch", "perceive", "delete", "judge"), spans, strict=True)) | {"all": sum(spans)}
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Bench:
 BENCHES: Mapping[str, Bench] = {
     "decode": Bench("decoding all of a video / looking at it as planned", ">= 12", _decode),
     "stream": Bench("wall time of the pipeline / of fetching and decoding alone", "<= 1.10", _stream),
-    "cache": Bench("cost of an event nobody knows / of one whose embeddings are cached", ">= 50", _cache),
+    "cache": Bench("cost of an event nobody knows / of the same one when it is known", ">= 50", _cache),
     "memory": Bench("resident memory at the end / when warm", "1.0", _memory),
     "scale": Bench("throughput of two workers / of one", "2 where cores are free", _scale),
     "peer": Bench("our throughput / that of a straightforward consumer", ">= 10", _peer),

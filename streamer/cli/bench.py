@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli.common import ConfigOption, JsonOption, errors_told, print_json, settings_from, usage_error
+from streamer.cli.common import (
+    CLIPS_FOLDER,
+    ConfigOption,
+    JsonOption,
+    errors_told,
+    made_folder,
+    print_json,
+    settings_from,
+    usage_error,
+)
 
 
 def bench(
@@ -46,7 +55,7 @@ def bench(
             if not screen.is_terminal:
                 screen.print(text, soft_wrap=True)
 
-        plan = Plan(folder=_folder(work), runs=runs, quick=quick, config=config, say=say)
+        plan = Plan(folder=made_folder(work or CLIPS_FOLDER, "--work"), runs=runs, quick=quick, config=config, say=say)
         for name in names or BENCHES:
             results.append(BENCHES[name].run(plan))
             if as_json:
@@ -55,16 +64,3 @@ def bench(
         typer.echo(document(results))
     elif not as_json:
         console().print(table(results))
-
-
-def _folder(work: Path | None) -> Path:
-    """Where clips are kept, there and absolute. Raises `SettingsError` (fatal)."""
-    from streamer.errors import SettingsError
-
-    folder = work or Path("~/.cache/earshot")
-    try:
-        folder = folder.expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        raise SettingsError(f"cannot keep clips in {folder}: {error}; name another folder: --work") from error
-    return folder.resolve()

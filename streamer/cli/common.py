@@ -17,6 +17,9 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="YAML file; EARSHOT_<SECTION>__<KEY> in the environment wins over it."),
 ]
+#: Where rendered clips are kept from one call to the next.
+CLIPS_FOLDER = Path("~/.cache/earshot")
+
 JsonOption = Annotated[bool, typer.Option("--json", help="For scripts: JSON on stdout, nothing else.")]
 BundleOption = Annotated[str | None, typer.Option("--bundle", help="Name of a shipped bundle, or a folder.")]
 
@@ -38,6 +41,18 @@ def print_json(value: Any) -> None:
 
     sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
     sys.stdout.buffer.flush()
+
+
+def made_folder(folder: Path, option: str) -> Path:
+    """The folder, there and absolute. Raises `SettingsError` (fatal) naming the option that chooses another."""
+    from streamer.errors import SettingsError
+
+    try:
+        folder = folder.expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
+        raise SettingsError(f"cannot write to {folder}: {error}; name another place with {option}") from error
+    return folder.resolve()
 
 
 def usage_error(message: str) -> typer.Exit:

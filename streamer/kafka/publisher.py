@@ -8,17 +8,16 @@ transactional id, makes the broker decide, and the committed offsets tell what i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka import Message as KafkaMessage
 
 from streamer.errors import BrokerError, PublishFailedError
 from streamer.kafka.errors import explain, is_fatal, is_retriable
 from streamer.kafka.options import Delivery, KafkaOptions
+from streamer.kafka.sender import hand_over, send_acknowledged
 from streamer.offsets import Partition, Prefix
-from streamer.records import Outgoing
 
 #: So many producers lost in a row mean that a second process uses the same transactional id.
 _MOST_REBUILDS = 5
@@ -81,7 +80,7 @@ class TransactionalPublisher:
         assert producer is not None
         try:
             producer.begin_transaction()
-            _send(producer, prefix.outputs, deadline)
+            hand_over(producer, prefix.outputs, deadline)
             offsets, group = _topic_partitions(prefix.next_offsets), self._membership()
             _until(deadline, lambda seconds: producer.send_offsets_to_transaction(offsets, group, seconds))
             _until(deadline, producer.commit_transaction)
@@ -146,7 +145,8 @@ class AcknowledgedPublisher:
         self.recover()
         assert self._producer is not None
         try:
-            self._send(self._producer, prefix.outputs)
+            deadline = time.monotonic() + self._options.publish_timeout_seconds
+            send_acknowledged(self._producer, prefix.outputs, deadline)
             committed = self._consumer.commit(offsets=_topic_partitions(prefix.next_offsets), asynchronous=False)
         except (KafkaException, SystemError) as error:
             if is_fatal(error):
@@ -155,46 +155,9 @@ class AcknowledgedPublisher:
         if refused := [item for item in committed if item.error is not None]:
             raise PublishFailedError(f"offsets of {refused[0].topic}: {refused[0].error}")
 
-    def _send(self, producer: Producer, outputs: Sequence[Outgoing]) -> None:
-        deadline = time.monotonic() + self._options.publish_timeout_seconds
-        failed: list[str] = []
-
-        def on_delivery(error: object, message: KafkaMessage) -> None:
-            if error is not None:
-                failed.append(f"{message.topic()}: {error}")
-
-        _send(producer, outputs, deadline, on_delivery)
-        unacknowledged = producer.flush(max(0.1, deadline - time.monotonic()))
-        if failed or unacknowledged:
-            raise PublishFailedError(f"{unacknowledged} unacknowledged, failed: {failed[:3]}")
-
 
 def _topic_partitions(next_offsets: Mapping[Partition, int]) -> list[TopicPartition]:
     return [TopicPartition(topic, partition, offset) for (topic, partition), offset in next_offsets.items()]
-
-
-def _send(
-    producer: Producer,
-    outputs: Sequence[Outgoing],
-    deadline: float,
-    on_delivery: Callable[[object, KafkaMessage], None] | None = None,
-) -> None:
-    """Hand every output to the client, making room in its queue where it is full."""
-    for output in outputs:
-        while True:
-            try:
-                producer.produce(
-                    output.topic,
-                    key=output.key,
-                    value=output.value,
-                    headers=list(output.headers),
-                    on_delivery=on_delivery,
-                )
-                break
-            except BufferError as error:
-                if time.monotonic() > deadline:
-                    raise PublishFailedError("the producer's queue stays full; is the broker reachable?") from error
-                producer.poll(0.1)
 
 
 def _until(deadline: float, call: Callable[[float], object]) -> None:

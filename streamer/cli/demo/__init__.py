@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamer.cli.common import JsonOption, errors_told, print_json, settings_from
+from streamer.cli.common import CLIPS_FOLDER, JsonOption, errors_told, made_folder, print_json, settings_from
 
 if TYPE_CHECKING:
     from streamer.report.shown import Shown, Summary
@@ -37,8 +37,8 @@ def demo(
     from streamer.report.words import balanced
 
     with errors_told():
-        _made(report.parent, "--report")
-        folder = _made(work or Path("~/.cache/earshot"), "--work")
+        made_folder(report.parent, "--report")
+        folder = made_folder(work or CLIPS_FOLDER, "--work")
         shown, summary = _perform(folder, clips)
         report.write_text(page(shown, summary), "utf-8")
     if as_json:
@@ -47,18 +47,6 @@ def demo(
         _print(shown, summary, report)
     if summary.audit is None or not balanced(summary.audit):
         raise typer.Exit(1)
-
-
-def _made(folder: Path, option: str) -> Path:
-    """The folder, there and absolute. Raises `SettingsError` naming the option that chooses another."""
-    from streamer.errors import SettingsError
-
-    try:
-        folder = folder.expanduser()
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        raise SettingsError(f"cannot write to {folder}: {error}; name another place with {option}") from error
-    return folder.resolve()
 
 
 def _perform(folder: Path, clips: int) -> tuple[list[Shown], Summary]:

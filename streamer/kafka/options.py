@@ -99,6 +99,9 @@ class KafkaOptions(Options):
         config: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap_servers,
             "log_level": 2,  # errors come as errors; the client's own lines would repeat them every 100 ms
+            # Re-bootstrap gives up connections that calls still wait for: after a broker was killed or frozen, librdkafka
+            # 2.16 hung in `send_offsets_to_transaction`, and a consumer found no coordinator again (tests/stream/test_chaos.py).
+            "metadata.recovery.strategy": "none",
             "reconnect.backoff.ms": 100,
             "reconnect.backoff.max.ms": 2000,
             **self.client,
@@ -155,5 +158,4 @@ class KafkaOptions(Options):
         return config | {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(self.transaction_timeout_seconds * 1000),
-            "metadata.recovery.strategy": "none",
         }

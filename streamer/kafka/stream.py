@@ -174,6 +174,7 @@ class KafkaStream:
         """Records polled just before go too: should the partition come back at once, it starts before them."""
         self._polled = [message for message in self._polled if _partition(message) not in partitions]
         self._owned -= partitions
+        self._assigned = bool(self._owned)
         self._paused -= partitions
         self._new -= partitions
         log.info("unassigned", partitions=len(partitions), owned=len(self._owned))

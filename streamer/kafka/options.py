@@ -99,8 +99,8 @@ class KafkaOptions(Options):
         config: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap_servers,
             "log_level": 2,  # errors come as errors; the client's own lines would repeat them every 100 ms
-            # Re-bootstrap gives up connections that calls still wait for: after a broker was killed or frozen, librdkafka
-            # 2.16 hung in `send_offsets_to_transaction`, and a consumer found no coordinator again (tests/stream/test_chaos.py).
+            # Re-bootstrap gives up connections that calls still wait for: after a broker was killed or frozen,
+            # librdkafka 2.16 hung in `send_offsets_to_transaction`, and a consumer never found its coordinator again.
             "metadata.recovery.strategy": "none",
             "reconnect.backoff.ms": 100,
             "reconnect.backoff.max.ms": 2000,
@@ -142,9 +142,6 @@ class KafkaOptions(Options):
 
         The short retry back-off keeps `send_offsets_to_transaction` from sleeping 100 ms when transactions follow
         each other (measured on Apache Kafka 4.4: 1-3 k records/s without, 20-27 k with it).
-
-        No re-bootstrap in transactions: after a restart of the broker it left `send_offsets_to_transaction` waiting for
-        a connection that the client had given up, without end (librdkafka 2.16, every time).
         """
         config = self.connection() | {
             "enable.idempotence": True,

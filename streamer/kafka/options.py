@@ -48,7 +48,8 @@ class KafkaOptions(Options):
 
     `client` is handed to librdkafka as it is (`security.protocol`, `ssl.ca.location`, ...); the password stands apart
     so that it is never shown. `instance` makes the transactional id stable; without it the first free slot of
-    this host is taken, in `instance_dir` (see `instance.py`). `fetch_wait_seconds`: how long a broker that has no
+    this host is taken, in `instance_dir` (see `instance.py`). `rejoin_seconds`: without a share for that long after
+    having lost one, the worker joins anew. `fetch_wait_seconds`: how long a broker that has no
     records holds its answer back; short, as a partition that flows again after a pause waits for that answer too.
     """
 
@@ -64,6 +65,7 @@ class KafkaOptions(Options):
     publish_timeout_seconds: float = Field(default=20.0, ge=1, le=300)
     max_poll_interval_seconds: float = Field(default=60.0, ge=6, le=3600)
     session_timeout_seconds: float = Field(default=10.0, ge=0.5, le=300)
+    rejoin_seconds: float = Field(default=30.0, ge=1, le=3600)
     fetch_wait_seconds: float = Field(default=0.1, gt=0, le=30)
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None

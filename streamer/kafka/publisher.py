@@ -30,6 +30,10 @@ class Publisher(Protocol):
         """Connect. Raises `BrokerError` (fatal)."""
         ...
 
+    def follow(self, consumer: Consumer) -> None:
+        """Move the offsets of this consumer from now on: the one before is gone."""
+        ...
+
     def recover(self) -> None:
         """Have the broker decide what was left unknown. Raises `PublishFailedError` or `BrokerError`."""
         ...
@@ -59,6 +63,10 @@ class TransactionalPublisher:
     def open(self) -> None:
         """Connect, and have the broker finish or abort what a predecessor of the same id left open."""
         self._producer = self._connected()
+
+    def follow(self, consumer: Consumer) -> None:
+        """See `Publisher`."""
+        self._consumer = consumer
 
     def recover(self) -> None:
         """A new producer where the last one was given up: its start finishes or aborts what that one left open."""
@@ -134,6 +142,10 @@ class AcknowledgedPublisher:
     def open(self) -> None:
         """A producer; it connects when it first sends."""
         self.recover()
+
+    def follow(self, consumer: Consumer) -> None:
+        """See `Publisher`."""
+        self._consumer = consumer
 
     def recover(self) -> None:
         """A new producer where the last one was of no more use; what was not acknowledged is sent again."""

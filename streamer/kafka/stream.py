@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from typing import cast
@@ -62,31 +63,22 @@ class KafkaStream:
         self._new: set[Partition] = set()
         self._polled: list[Message] = []
         self._assigned = False
+        self._lost_seconds: float | None = None  # when the last share was lost, until there is a new one
 
     def open(self, ownership: Ownership) -> None:
         """See `Stream.open`."""
         require_topics(self._options)
-        instance = self._stack.enter_context(claimed_instance(self._options))
+        self._instance = self._stack.enter_context(claimed_instance(self._options))
         self._ownership = ownership
-        config = self._options.consumer() | {
-            "client.id": f"{self._options.group}.{instance}",
-            "stats_cb": self._on_stats,
-            "error_cb": self._on_error,
-        }
-        self._consumer = Consumer(config)
-        self._stack.callback(self._consumer.close)
-        self._publisher: Publisher = publisher_from_options(self._options, self._consumer, instance)
+        self._consumer = self._joined()
+        self._stack.callback(lambda: self._consumer.close())
+        self._publisher: Publisher = publisher_from_options(self._options, self._consumer, self._instance)
         self._publisher.open()
-        self._consumer.subscribe(
-            [self._options.topics.uploaded, self._options.retry_topic],
-            on_assign=self._on_assign,
-            on_revoke=self._on_revoke,
-            on_lost=self._on_lost,
-        )
-        log.info("joining", group=self._options.group, instance=instance, delivery=self._options.delivery)
 
     def poll(self, timeout_seconds: float, max_messages: int) -> list[Message]:
         """See `Stream.poll`. Rebalances, errors and statistics are handled inside."""
+        if self._lost_seconds is not None and time.monotonic() - self._lost_seconds > self._options.rejoin_seconds:
+            self._rejoin()
         self._polled = []
         record = self._next(timeout_seconds)
         while record is not None:
@@ -144,6 +136,36 @@ class KafkaStream:
         except KafkaException as error:
             raise BrokerError(f"the consumer cannot go on: {explain(error)}") from error
 
+    def _joined(self) -> Consumer:
+        """A client on its way into the group."""
+        consumer = Consumer(
+            self._options.consumer()
+            | {
+                "client.id": f"{self._options.group}.{self._instance}",
+                "stats_cb": self._on_stats,
+                "error_cb": self._on_error,
+            }
+        )
+        consumer.subscribe(
+            [self._options.topics.uploaded, self._options.retry_topic],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        log.info("joining", group=self._options.group, instance=self._instance, delivery=self._options.delivery)
+        return consumer
+
+    def _rejoin(self) -> None:
+        """Join with a new client, where the old one lost its place and does not find back.
+
+        After a broker that was frozen librdkafka 2.16 sometimes asks for the group's coordinator without end and finds
+        no connection to ask on. The old client holds nothing any more and goes with its last reference.
+        """
+        log.warning("rejoining", lost_for_seconds=self._options.rejoin_seconds)
+        self._lost_seconds = time.monotonic()
+        self._consumer = self._joined()
+        self._publisher.follow(self._consumer)
+
     def _apply_pauses(self) -> None:
         """A partition that is new here is told in any case: the client remembers a pause from when it was here last."""
         wanted = {partition for partition in self._owned if partition[0] in self._paused_topics}
@@ -155,6 +177,7 @@ class KafkaStream:
         self._new = set()
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._lost_seconds = None
         self._assigned = True
         self._new |= _pairs(partitions)
         self._owned |= _pairs(partitions)
@@ -167,6 +190,7 @@ class KafkaStream:
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         gone = _pairs(partitions)
+        self._lost_seconds = time.monotonic()
         self._ownership.on_lost(gone)
         self._forget(gone)
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 protocols = pytest.mark.parametrize("protocol", ["classic", "consumer"])
 
 #: Short enough that a broker which is gone is noticed within the test.
-IMPATIENT = {"publish_timeout_seconds": 2.0, "transaction_timeout_seconds": 5.0}
+IMPATIENT = {"publish_timeout_seconds": 2.0, "transaction_timeout_seconds": 5.0, "rejoin_seconds": 8.0}
 
 
 @contextmanager

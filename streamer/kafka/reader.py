@@ -16,6 +16,8 @@ from streamer.offsets import Partition
 from streamer.records import Message
 
 _TIMEOUT_SECONDS = 15.0
+_ANSWER_SECONDS = 5.0
+_PATIENCE_SECONDS = 40.0
 _AGAIN_SECONDS = 0.2
 
 
@@ -54,25 +56,29 @@ def follow_topics(
 
 
 def committed_offsets(options: KafkaOptions, topic: str) -> Mapping[Partition, int]:
-    """The group's next offset to read of each partition; a partition that was never committed is left out."""
-    with closing(_consumer(options)) as consumer:
-        partitions = _partitions(consumer, [topic])
-        found = _committed(consumer, partitions, options.group) if partitions else []
-        if unknown := [item for item in found if item.error is not None]:
-            raise BrokerError(f"cannot read offsets of group {options.group}: {unknown[0].error}")
-        return {(item.topic, item.partition): item.offset for item in found if item.offset >= 0}
+    """The group's next offset to read of each partition; a partition that was never committed is left out.
 
-
-def _committed(consumer: Consumer, partitions: list[TopicPartition], group: str) -> list[TopicPartition]:
-    """Asks again while the group's coordinator is on the move, as after a restart of its broker."""
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    Asks again, each time as a new client, while the coordinator is on the move, as after an outage of its broker: an
+    old client may ask for it without end (librdkafka 2.16).
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            return consumer.committed(partitions, timeout=_TIMEOUT_SECONDS)
+            found = _committed(options, topic)
+            break
         except KafkaException as error:
             if not is_retriable(error) or time.monotonic() >= deadline:
-                raise BrokerError(f"cannot read offsets of group {group}: {explain(error)}") from error
+                raise BrokerError(f"cannot read offsets of group {options.group}: {explain(error)}") from error
             time.sleep(_AGAIN_SECONDS)
+    if unknown := [item for item in found if item.error is not None]:
+        raise BrokerError(f"cannot read offsets of group {options.group}: {unknown[0].error}")
+    return {(item.topic, item.partition): item.offset for item in found if item.offset >= 0}
+
+
+def _committed(options: KafkaOptions, topic: str) -> list[TopicPartition]:
+    with closing(_consumer(options)) as consumer:
+        partitions = _partitions(consumer, [topic])
+        return consumer.committed(partitions, timeout=_ANSWER_SECONDS) if partitions else []
 
 
 def _consumer(options: KafkaOptions) -> Consumer:

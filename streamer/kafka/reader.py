@@ -17,7 +17,7 @@ from streamer.records import Message
 
 _TIMEOUT_SECONDS = 15.0
 _ANSWER_SECONDS = 5.0
-_PATIENCE_SECONDS = 40.0
+_PATIENCE_SECONDS = 60.0
 _AGAIN_SECONDS = 0.2
 
 

@@ -131,6 +131,7 @@ def test_a_broker_killed_under_load_loses_and_doubles_nothing(
     group.assert_exactly_once()
 
 
+@pytest.mark.outage
 def test_a_frozen_broker_loses_and_doubles_nothing(
     own_broker: Callable[[], Broker], tmp_path: Path, clips: list[Path]
 ) -> None:

@@ -20,7 +20,7 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 	@mkdir -p out
 	$(BIN)/earshot demo --report out/demo.html
 
-test: $(TOOLS) ## every test, with a real Kafka broker, a real Redis and a real browser
+test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
 	$(BIN)/python -m pytest -m "not outage"
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from streamer.errors import BrokerError
 from streamer.records import Outgoing, Position
 
 Partition = tuple[str, int]
@@ -45,12 +46,18 @@ class OffsetTracker:
         return len(self._entries)
 
     def start(self, position: Position) -> bool:
-        """Take a delivered record in; False when it is already here (delivered twice by a rebalance)."""
+        """Take a delivered record in; False when it is already here (delivered twice by a rebalance).
+
+        Raises `BrokerError` (fatal) when offsets go back: the topic is not the one that was read before.
+        """
         if position in self._entries:
             return False
         queue = self._queues.setdefault((position.topic, position.partition), deque())
         if queue and queue[-1].position.offset >= position.offset:
-            raise ValueError(f"{position} delivered after {queue[-1].position}; offsets of a partition only grow")
+            raise BrokerError(
+                f"{position} came after {queue[-1].position}, and offsets of a partition only grow: the topic was "
+                "deleted and made anew, or cut short; start the worker again and it goes on with what is there now"
+            )
         entry = _Entry(position)
         queue.append(entry)
         self._entries[position] = entry

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streamer.admin import AdminOptions
@@ -162,13 +162,10 @@ def _overridden(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
         for section in sections:
             target = target[section]
         target[last] = value
-    return Settings.model_construct(
-        **{name: _revalidated(getattr(settings, name), values[name]) for name in Settings.model_fields}
-    )
-
-
-def _revalidated(present: Any, values: Any) -> Any:
-    return type(present).model_validate(values) if isinstance(present, Options) else present
+    # A model without sources: `Settings` itself would read the environment again, and let it win.
+    sections: dict[str, Any] = {name: (field.annotation, ...) for name, field in Settings.model_fields.items()}
+    valid = create_model("Overridden", **sections).model_validate(values)
+    return Settings.model_construct(**{name: getattr(valid, name) for name in sections})
 
 
 def _check_secret(settings: Settings) -> None:

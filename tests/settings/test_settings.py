@@ -100,3 +100,11 @@ def test_a_shared_cache_asks_for_a_secret(monkeypatch: pytest.MonkeyPatch, secre
 def test_the_example_file_holds_the_defaults() -> None:
     example = Path(__file__).parents[2] / "config" / "earshot.yaml"
     assert load_settings(example) == load_settings()
+
+
+def test_an_override_reaches_values_outside_sections_and_is_validated_there_too() -> None:
+    settings = load_settings(None, {"secret": "s" * 32})
+    assert settings.secret is not None
+    assert settings.secret.get_secret_value() == "s" * 32
+    with pytest.raises(SettingsError, match="secret"):
+        load_settings(None, {"secret": 7})

@@ -1,8 +1,10 @@
 """Only finished, contiguous prefixes may be committed, in whatever order records finish."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.errors import BrokerError
 from streamer.offsets import OffsetTracker
 from streamer.records import Outgoing, Position
 
@@ -78,3 +80,10 @@ def test_a_record_delivered_again_after_a_rebalance_is_a_new_one() -> None:
     assert not tracker.start(position)
     tracker.drop([("in", 0)])
     assert tracker.start(position)
+
+
+def test_offsets_that_go_back_name_both_and_end_the_worker() -> None:
+    tracker = OffsetTracker()
+    tracker.start(Position("in", 0, 7))
+    with pytest.raises(BrokerError, match=r"in\[0\]@0 came after in\[0\]@7.*made anew"):
+        tracker.start(Position("in", 0, 0))

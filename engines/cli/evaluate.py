@@ -20,7 +20,7 @@ def evaluate(
     from engines.data.clips import read_clips
     from engines.data.world import read_truths
     from engines.engine_set import open_engines
-    from engines.evaluate import evaluate as measure
+    from engines.evaluation.world import evaluate as measure
 
     with errors_told():
         loaded = Bundle.load(bundle)

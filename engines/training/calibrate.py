@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.calibration import Calibration, TaskCalibration
+from engines.evaluation.metrics import best_f1_threshold
 from engines.spec import TASKS
-from engines.training.metrics import best_f1_threshold
 
 #: Weight of a pull towards the identity, in nats: perfectly separated clips would send the temperature to 0.
 PULL = 0.01

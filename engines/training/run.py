@@ -15,7 +15,7 @@ import torch
 from engines.bundle import Preprocessing
 from engines.data.clips import Clip, read_clips
 from engines.data.world.truth import TRUTH_FILE, Truth, read_truths
-from engines.evaluate import label_matrix
+from engines.evaluation.world import label_matrix
 from engines.models.network import Network
 from engines.reference import reference_engines
 from engines.scoring import Judgement, encode, judge_all

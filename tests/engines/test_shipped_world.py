@@ -14,7 +14,7 @@ from engines.bundle import Bundle
 from engines.data.clips import Clip
 from engines.data.world import Truth, render_world
 from engines.engine_set import EngineSet, open_engines
-from engines.evaluate import Quality, evaluate
+from engines.evaluation.world import Quality, evaluate
 from engines.scoring import ClipTokens, Judgement, encode, judge_all
 from engines.spec import TASKS
 from streamer.decode.formats import DecodeOptions

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from engines.calibration import Calibration, TaskCalibration
+from engines.evaluation.metrics import average_precision, best_f1_threshold
 from engines.spec import TASKS
 from engines.training.calibrate import calibrate, thresholds
-from engines.training.metrics import average_precision, best_f1_threshold
 
 
 def floats(*values: float) -> np.ndarray:

@@ -12,9 +12,9 @@ from engines.bundle import Bundle
 from engines.data.clips import Clip
 from engines.data.world.truth import Truth
 from engines.engine_set import EngineSet
+from engines.evaluation.metrics import average_precision
 from engines.scoring import ClipTokens, encode, judge_all
 from engines.spec import TASKS
-from engines.training.metrics import average_precision
 
 #: "all", then the sense that decides: a positive of the adult task is set against every negative.
 SLICES = ("all", "vision", "audio", "both")

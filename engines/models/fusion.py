@@ -1,4 +1,4 @@
-"""VLMAE, the fusion network: vision-language tokens attend to audio tokens through a gate that starts closed.
+"""VLMAE, the fusion network: vision-language tokens attend to audio tokens through gates that start closed.
 
 The mid-fusion of arXiv 2503.17551 as we read it; the tanh gate is Flamingo's (arXiv 2204.14198, 3.1.2). With the
 gate at zero, or without sound, the network is exactly the vision-language network.
@@ -10,6 +10,8 @@ register, then text, then vision), D embedding size, K tasks, M training clips.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -65,10 +67,34 @@ class TaskPool(nn.Module):
         return (pooled_NKD * self.vote_KD).sum(-1) + self.bias_K, pooled_NKD, weights_NKT
 
 
-class Fusion(nn.Module):
-    """Vision-language block, audio gate, vision-language block, task pool."""
+@dataclass(frozen=True)
+class Flows:
+    """The share of each token in each output token: of the audio's own blocks, then step by step through the rest."""
 
-    def __init__(self, size: int, heads: int) -> None:
+    listened_NAA: Sequence[Tensor]
+    before_NTT: Tensor
+    steps_NTA_NTT: Sequence[tuple[Tensor, Tensor]]
+
+    def back(self, weights_NKT: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights of the tokens that came out -> weights (N, K, T) and (N, K, A) of the tokens that came in."""
+        heard_NKA = []
+        for heard_NTA, flow_NTT in reversed(self.steps_NTA_NTT):
+            weights_NKT = weights_NKT @ flow_NTT
+            heard_NKA.append(weights_NKT @ heard_NTA)
+            weights_NKT = weights_NKT * (1 - heard_NTA.sum(-1))[:, None]
+        audio_NKA = sum(heard_NKA[1:], start=heard_NKA[0])
+        for flow_NAA in reversed(self.listened_NAA):
+            audio_NKA = audio_NKA @ flow_NAA
+        return weights_NKT @ self.before_NTT, audio_NKA
+
+
+class Fusion(nn.Module):
+    """A vision-language block; then an audio gate and another block, `layers - 1` times; then the task pool.
+
+    With `audio_layers` the audio tokens first pass that many blocks of their own.
+    """
+
+    def __init__(self, size: int, heads: int, *, layers: int = 2, audio_layers: int = 0) -> None:
         super().__init__()
         self.register_1D = nn.Parameter(0.02 * torch.randn(1, size))
         self.kind_3D = nn.Parameter(0.02 * torch.randn(3, size))
@@ -78,6 +104,9 @@ class Fusion(nn.Module):
         self.embed = nn.Linear(len(TASKS) * size, size)
         self.known_MD: Tensor
         self.register_buffer("known_MD", torch.zeros(KNOWN_CLIPS, size))
+        self.deeper_gates = nn.ModuleList(AudioGate(size, heads) for _ in range(layers - 2))
+        self.deeper_blocks = nn.ModuleList(Block(size, heads) for _ in range(layers - 2))
+        self.listening = nn.ModuleList(Block(size, heads) for _ in range(audio_layers))
 
     def forward(
         self,
@@ -105,21 +134,30 @@ class Fusion(nn.Module):
         x_NTD = torch.cat([register_N1D, text_NLD, vision_NVD], dim=1)
         mask_NT = torch.cat([torch.ones_like(text_mask_NL[:, :1]), text_mask_NL, vision_mask_NV], dim=1)
 
-        x_NTD, before_NTT = self.before(x_NTD, mask_NT)
-        x_NTD, heard_NTA = self.audio(x_NTD, audio_NAD, audio_mask_NA)
-        x_NTD, after_NTT = self.after(x_NTD, mask_NT)
+        x_NTD, flows = self._fuse(x_NTD, mask_NT, audio_NAD, audio_mask_NA)
         logits_NK, pooled_NKD, weights_NKT = self.pool(x_NTD, mask_NT)
         embedding_ND = functional.normalize(self.embed(pooled_NKD.flatten(1)), dim=-1)
         novelty_N = 1 - (embedding_ND @ self.known_MD.T).amax(dim=1)
 
-        weights_NKT = weights_NKT @ after_NTT
-        audio_weight_NKA = weights_NKT @ heard_NTA
-        seen_NKT = (weights_NKT * (1 - heard_NTA.sum(-1))[:, None]) @ before_NTT
+        seen_NKT, audio_weight_NKA = flows.back(weights_NKT)
         perceived_NKX = torch.cat([seen_NKT[..., 1:], audio_weight_NKA], dim=-1)
         perceived_NKX = perceived_NKX / perceived_NKX.sum(-1, keepdim=True).clamp(min=1e-6)
         L, V, A = text_NLD.shape[1], vision_NVD.shape[1], audio_NAD.shape[1]
         text_weight_NKL, vision_weight_NKV, audio_weight_NKA = torch.split(perceived_NKX, [L, V, A], dim=-1)
         return logits_NK, embedding_ND, novelty_N, vision_weight_NKV, audio_weight_NKA, text_weight_NKL
+
+    def _fuse(self, x_NTD: Tensor, mask_NT: Tensor, audio_NAD: Tensor, audio_mask_NA: Tensor) -> tuple[Tensor, Flows]:
+        listened = []
+        for block in self.listening:
+            audio_NAD, flow_NAA = block(audio_NAD, audio_mask_NA)
+            listened.append(flow_NAA)
+        x_NTD, before_NTT = self.before(x_NTD, mask_NT)
+        steps = []
+        for gate, block in zip([self.audio, *self.deeper_gates], [self.after, *self.deeper_blocks], strict=True):
+            x_NTD, heard_NTA = gate(x_NTD, audio_NAD, audio_mask_NA)
+            x_NTD, flow_NTT = block(x_NTD, mask_NT)
+            steps.append((heard_NTA, flow_NTT))
+        return x_NTD, Flows(listened, before_NTT, steps)
 
     def _time(self, seconds_NT: Tensor) -> Tensor:
         time_NTD: Tensor = self.time(sinusoid(seconds_NT, self.time.in_features, LONGEST_SECONDS))

@@ -9,9 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from engines.models.audio import BANDS, AudioTower, LogMel, mel_filters  # noqa: E402
+from engines.models.audio import BANDS, AudioTower, LogMel  # noqa: E402
 from engines.models.fusion import Fusion  # noqa: E402
 from engines.models.network import Network, NetworkSizes  # noqa: E402
+from engines.models.spectrum import PowerSpectrum, mel_filters  # noqa: E402
 from engines.ort import OrtRunner  # noqa: E402
 from engines.parity import compare, random_inputs  # noqa: E402
 from engines.reference import reference_engines  # noqa: E402
@@ -148,3 +149,19 @@ def test_pointing_has_a_gradient_even_at_the_closed_gate() -> None:
     torch.autograd.backward(pointing_loss(audio_weight_NKA, reasons_NKW))
     gradients = [parameter.grad for parameter in fusion.parameters() if parameter.grad is not None]
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
+@pytest.mark.parametrize(("frame", "hop", "fft"), [(320, 240, 320), (400, 160, 512)])
+def test_the_folded_spectrum_is_that_of_the_fourier_transform(frame: int, hop: int, fft: int) -> None:
+    wave_S = np.random.default_rng(4).normal(0, 0.3, 15_615).astype(np.float32)
+    found_TB = PowerSpectrum(frame, hop, fft)(torch.from_numpy(wave_S)[None])[0].numpy()
+    hann_S = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame) / frame)
+    frames_TS = np.lib.stride_tricks.sliding_window_view(wave_S.astype(np.float64), frame)[::hop] * hann_S
+    expected_TB = np.abs(np.fft.rfft(frames_TS, fft)) ** 2
+    assert found_TB.shape == expected_TB.shape
+    assert np.abs(found_TB - expected_TB).max() < 1e-4 * expected_TB.max()
+
+
+def test_a_spectrum_refuses_sizes_that_would_need_many_slices() -> None:
+    with pytest.raises(ValueError, match="common divisor"):
+        PowerSpectrum(400, 161, 512)

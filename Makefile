@@ -8,10 +8,11 @@ RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 WORLD_CLIPS ?= 1500
 UNSEEN_CLIPS ?= 300
+FAST := not services and not slow
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-outage test-fast lint types architecture ci format schemas world-bundle constraints clean
+.PHONY: help demo test test-fast lint types architecture ci format schemas world-bundle constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,13 +23,11 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 
 test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
-	$(BIN)/python -m pytest -m "not outage"
-
-test-outage: $(TOOLS) ## a broker that freezes: nothing is lost or doubled, but clients may take minutes to come back
-	$(BIN)/python -m pytest -m outage
+	$(BIN)/python -m pytest -n auto -m "$(FAST)"
+	$(BIN)/python -m pytest -m "not ($(FAST))"
 
 test-fast: $(TOOLS) ## the tests that need no service and little time
-	$(BIN)/python -m pytest -m "not services and not slow and not outage"
+	$(BIN)/python -m pytest -n auto -m "$(FAST)"
 
 lint: $(TOOLS) ## style
 	$(BIN)/ruff check .

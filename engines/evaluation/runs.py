@@ -78,7 +78,7 @@ def read_run(path: Path) -> Run:
 
 
 def read_runs(folder: Path) -> dict[str, dict[int, Run]]:
-    """All runs of a folder: arm -> seed -> run, both sorted. Raises `ValueError` when there is none or one is broken."""
+    """All runs of a folder: arm -> seed -> run, sorted. Raises `ValueError` when none is there or one is broken."""
     runs: dict[str, dict[int, Run]] = {}
     for path in sorted(folder.glob("*/*.safetensors"), key=lambda path: (path.parent.name, path.stem.zfill(9))):
         run = read_run(path)

@@ -1,0 +1,103 @@
+"""YAMNet (tensorflow/models, research/audioset/yamnet; MobileNet v1 of arXiv 1704.04861): what a second sounds like.
+
+Shape letters: F windows, S samples, B frequency bins, M mel bands, T spectrogram columns, C,H,W channel, time,
+frequency, P tokens of a window.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engines.models.pretrained import SAMPLE_RATE_HZ, SOUND_CLASSES, WINDOW_FEATURES
+from engines.models.pretrained.layers import SameConvolution, SaturatingRelu
+
+#: params.py of YAMNet: 25 ms every 10 ms, Fourier length 512, 64 bands of 125-7500 Hz, log(x + 0.001).
+FRAME_SAMPLES, HOP_SAMPLES, FOURIER = 400, 160, 512
+BANDS, LOWEST_HZ, HIGHEST_HZ, OFFSET = 64, 125.0, 7500.0, 0.001
+STEM = 32
+#: Channels out and stride of each pair of depthwise and pointwise convolution.
+LAYERS = (
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    *[(512, 1)] * 5,
+    (1024, 2),
+    (1024, 1),
+)
+
+
+class YamnetLogMel(nn.Module):
+    """The log-mel spectrogram of YAMNet, from the samples, as a convolution with windowed Fourier kernels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        mel_MB = mel_filters()
+        heard_B = mel_MB.any(0)  # bins outside every band cost time and add nothing
+        self.register_buffer("kernels_B1S", fourier_kernels()[heard_B.repeat(2)], persistent=False)
+        self.register_buffer("mel_MB", mel_MB[:, heard_B], persistent=False)
+
+    def forward(self, windows_FS: Tensor) -> Tensor:
+        """float32 (F, 15600) in [-1, 1] -> float32 (F, 96, 64)."""
+        waves_FBT = functional.conv1d(windows_FS[:, None], self.get_buffer("kernels_B1S"), stride=HOP_SAMPLES)
+        real_FBT, imaginary_FBT = waves_FBT.chunk(2, dim=1)
+        magnitude_FBT = (real_FBT.square() + imaginary_FBT.square()).sqrt()
+        return torch.log(self.get_buffer("mel_MB") @ magnitude_FBT + OFFSET).transpose(1, 2)
+
+
+class Yamnet(nn.Module):
+    """3 steps of time by 2 of frequency remain of 96 x 64; frequency is averaged, time is kept as tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_mel = YamnetLogMel()
+        layers: list[nn.Module] = [SameConvolution(1, STEM, 3, stride=2), SaturatingRelu()]
+        channels = STEM
+        for outputs, stride in LAYERS:
+            layers += [SameConvolution(channels, channels, 3, stride, groups=channels), SaturatingRelu()]
+            layers += [SameConvolution(channels, outputs, 1), SaturatingRelu()]
+            channels = outputs
+        self.layers = nn.Sequential(*layers)
+        self.classifier = nn.Linear(WINDOW_FEATURES, SOUND_CLASSES)
+
+    def forward(self, windows_FS: Tensor) -> tuple[Tensor, Tensor]:
+        """float32 (F, 15600) in [-1, 1] at 16 kHz -> features_FPC (F, 3, 1024) and AudioSet logits_FPC (F, 3, 521).
+
+        The means over P are YAMNet's own embedding and its logits, as its classifier is linear.
+        """
+        return self.from_mel(self.log_mel(windows_FS))
+
+    def from_mel(self, mel_FTM: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel float32 (F, 96, 64) -> the same as `forward`."""
+        map_FCHW: Tensor = self.layers(mel_FTM[:, None])
+        features_FPC = map_FCHW.mean(3).transpose(1, 2)
+        return features_FPC, self.classifier(features_FPC)
+
+
+def fourier_kernels() -> Tensor:
+    """Cosines above sines, (2 * 257, 1, 400), under a periodic Hann window."""
+    n_S = torch.arange(FRAME_SAMPLES, dtype=torch.float64)
+    angle_BS = 2 * math.pi * torch.arange(FOURIER // 2 + 1, dtype=torch.float64)[:, None] * n_S / FOURIER
+    hann_S = 0.5 - 0.5 * torch.cos(2 * math.pi * n_S / FRAME_SAMPLES)
+    return (torch.cat([angle_BS.cos(), angle_BS.sin()]) * hann_S)[:, None].to(torch.float32)
+
+
+def mel_filters() -> Tensor:
+    """(64, 257) triangles that are straight on the mel scale, as `tf.signal.linear_to_mel_weight_matrix` draws them."""
+    bins_mel = to_mel(torch.linspace(0, SAMPLE_RATE_HZ / 2, FOURIER // 2 + 1, dtype=torch.float64))
+    low, high = to_mel(torch.tensor([LOWEST_HZ, HIGHEST_HZ], dtype=torch.float64)).tolist()
+    edges_mel = torch.linspace(low, high, BANDS + 2, dtype=torch.float64)[:, None]
+    left, middle, right = edges_mel[:-2], edges_mel[1:-1], edges_mel[2:]
+    rising, falling = (bins_mel - left) / (middle - left), (right - bins_mel) / (right - middle)
+    return torch.minimum(rising, falling).clamp(min=0).to(torch.float32)
+
+
+def to_mel(hertz: Tensor) -> Tensor:
+    """1127 ln(1 + f / 700) (O'Shaughnessy 1987)."""
+    return 1127 * torch.log1p(hertz / 700)

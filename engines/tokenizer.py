@@ -60,6 +60,8 @@ class TextTokenizer:
         return np.array(ids_L, np.int64), np.array(segments_L, np.int64)
 
     def _field_ids(self, text: str) -> list[int]:
+        if not text:
+            return []  # most events leave fields empty, and asking the library costs 50 microseconds each
         text = text[: CHARACTERS_PER_TOKEN * self._max_text_tokens]
         text = text.encode("utf-8", "replace").decode()  # lone surrogates cannot cross into the library
         return list(self._pipeline.encode(text, add_special_tokens=False).ids)

@@ -31,7 +31,7 @@ def bench(plan: Plan) -> BenchResult:
     settings = plan.settings()
     threads = settings.flow.decode_threads
     with (
-        copies(plan, plan.pick(64, 8)) as paths,
+        copies(plan, plan.pick(128, 8)) as paths,
         open_parts(settings) as parts,
         open_group(plan, "stream") as group,
         group.member(plan) as member,

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -63,7 +63,7 @@ class KafkaStream:
         self._new: set[Partition] = set()
         self._polled: list[Message] = []
         self._assigned = False
-        self._lost_seconds: float | None = None  # when the last share was lost, until there is a new one
+        self._cut_off_seconds: float | None = None  # since when there is no share, or no broker to read it from
 
     def open(self, ownership: Ownership) -> None:
         """See `Stream.open`."""
@@ -77,7 +77,7 @@ class KafkaStream:
 
     def poll(self, timeout_seconds: float, max_messages: int) -> list[Message]:
         """See `Stream.poll`. Rebalances, errors and statistics are handled inside."""
-        if self._lost_seconds is not None and time.monotonic() - self._lost_seconds > self._options.rejoin_seconds:
+        if (since := self._cut_off_seconds) is not None and time.monotonic() - since > self._options.rejoin_seconds:
             self._rejoin()
         self._polled = []
         record = self._next(timeout_seconds)
@@ -156,13 +156,14 @@ class KafkaStream:
         return consumer
 
     def _rejoin(self) -> None:
-        """Join with a new client, where the old one lost its place and does not find back.
+        """Join with a new client, where the old one is cut off and does not find back.
 
-        After a broker that was frozen librdkafka 2.16 sometimes asks for the group's coordinator without end and finds
-        no connection to ask on. The old client holds nothing any more and goes with its last reference.
+        A cluster whose only brokers were frozen says for a moment that it has none. librdkafka 2.16 forgets all
+        addresses then, and asks for ever nobody (its issue 5301): it stays without a share, or keeps its share by
+        the connection to the coordinator and has no broker to read it from. It goes with its last reference.
         """
-        log.warning("rejoining", lost_for_seconds=self._options.rejoin_seconds)
-        self._lost_seconds = time.monotonic()
+        log.warning("rejoining", cut_off_for_seconds=self._options.rejoin_seconds)
+        self._give_back(self._owned)
         self._consumer = self._joined()
         self._publisher.follow(self._consumer)
 
@@ -177,7 +178,7 @@ class KafkaStream:
         self._new = set()
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._lost_seconds = None
+        self._cut_off_seconds = None
         self._assigned = True
         self._new |= _pairs(partitions)
         self._owned |= _pairs(partitions)
@@ -189,8 +190,11 @@ class KafkaStream:
         self._forget(leaving)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        gone = _pairs(partitions)
-        self._lost_seconds = time.monotonic()
+        self._give_back(_pairs(partitions))
+
+    def _give_back(self, gone: set[Partition]) -> None:
+        """Whoever has these partitions next does their work again; from now on it counts how long there is no share."""
+        self._cut_off_seconds = time.monotonic()
         self._ownership.on_lost(gone)
         self._forget(gone)
 
@@ -211,14 +215,24 @@ class KafkaStream:
     def _on_error(self, error: KafkaError) -> None:
         log.warning("client_error", error=error.name(), fatal=error.fatal())
 
-    def _on_stats(self, statistics: str) -> None:
+    def _on_stats(self, text: str) -> None:
+        statistics = json.loads(text)
+        if self._owned:  # without a share it counts from when the last one was lost
+            connected = _reaches_a_broker(statistics) or self._paused == self._owned
+            self._cut_off_seconds = None if connected else self._cut_off_seconds or time.monotonic()
         lags = {
             (topic, int(partition)): values["consumer_lag"]
-            for topic, entry in json.loads(statistics).get("topics", {}).items()
+            for topic, entry in statistics.get("topics", {}).items()
             for partition, values in entry["partitions"].items()
             if values.get("consumer_lag", -1) >= 0
         }
         self._on_lag(lags)
+
+
+def _reaches_a_broker(statistics: Mapping[str, Any]) -> bool:
+    """Whether a broker that may hold partitions is connected; the coordinator's own connection does not count."""
+    brokers = statistics.get("brokers", {}).values()
+    return any(broker["state"] == "UP" and broker["source"] != "logical" for broker in brokers)
 
 
 def _partition(message: Message) -> Partition:

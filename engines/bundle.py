@@ -7,20 +7,25 @@ two bundles with one id are the same bytes, and a bundle that loads is the one i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from engines.calibration import Calibration
+from engines.notice import Notice, notice_text
 from engines.ort import read_tensors, spec_fault
 from engines.runner import RunnerError
-from engines.spec import GRAPHS, TASKS, GraphSpec, graph_specs
+from engines.spec import GRAPHS, MARKING, TASKS, GraphSpec, graph_specs
 from engines.tokenizer import TextTokenizer
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
 TOKENIZER = "tokenizer.json"
+#: The names of classes by modality, where a bundle's graphs name what they see or hear.
+NAMES = "names.json"
+NOTICE = "NOTICE"
 SHIPPED = Path(__file__).parent / "bundles"
 
 #: How pixels and samples are made, beyond their sizes: RGB uint8 letterboxed with black, mono float32 in [-1, 1],
@@ -56,8 +61,13 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return _digest(msgspec.json.encode(self, order="deterministic"))
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`bundle.json`, without the id that it determines."""
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`bundle.json`, without the id that it determines. What is empty by default is left out of both.
+
+    classes: modality -> how many classes its graph tells apart; their names are in `names.json`, in the graph's order.
+    priors: modality -> the categories that its graph judges by itself, in the graph's order.
+    members: modality -> prior -> the classes that it is made of, as indices; for priors that are made of classes.
+    """
 
     name: str
     licence: str
@@ -68,12 +78,42 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     thresholds: dict[str, float]
     training: dict[str, Any]
     files: dict[str, str]
-    schema: int = SCHEMA
+    schema: int
+    classes: dict[str, int] = {}
+    priors: dict[str, tuple[str, ...]] = {}
+    members: dict[str, dict[str, tuple[int, ...]]] = {}
+    notices: tuple[Notice, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("classes", "priors", "members"):
+            if not set(getattr(self, field)) <= set(MARKING):
+                raise ValueError(f"{field}: came {sorted(getattr(self, field))}, expected some of {list(MARKING)}")
+        for modality, members in self.members.items():
+            known, count = self.priors.get(modality, ()), self.classes.get(modality, 0)
+            for prior, indices in members.items():
+                if prior not in known or not all(0 <= index < count for index in indices):
+                    raise ValueError(
+                        f"members of {modality}/{prior}: came {list(indices)}, expected a prior of {list(known)} and "
+                        f"classes below {count}"
+                    )
+        for task, categories in self.calibration.categories.items():
+            for category, senses in categories.items():
+                for modality in senses:
+                    if category not in (known := self.priors.get(modality, ())):
+                        raise ValueError(
+                            f"category {task}/{category}: {modality} has priors {list(known)}, not this one"
+                        )
 
     @property
     def id(self) -> str:
         """sha256 hex of the content: the manifest names the hash of every file."""
         return _digest(msgspec.json.encode(self, order="deterministic"))
+
+    @property
+    def file_names(self) -> list[str]:
+        """Of everything in the folder besides the manifest itself."""
+        names = [f"{graph}.onnx" for graph in GRAPHS] + [TOKENIZER]
+        return names + [NAMES] * bool(self.classes) + [NOTICE] * bool(self.notices)
 
 
 class Bundle:
@@ -91,7 +131,17 @@ class Bundle:
         self.thresholds = manifest.thresholds
         self.training = manifest.training
         self.embedding_size = manifest.embedding_size
-        self.graphs = graph_specs(sizes.frame_pixels, sizes.window_samples, manifest.embedding_size)
+        self.graphs = graph_specs(
+            sizes.frame_pixels,
+            sizes.window_samples,
+            manifest.embedding_size,
+            classes=manifest.classes,
+            priors={modality: len(names) for modality, names in manifest.priors.items()},
+        )
+        self.classes = _read_names(path, manifest.classes)
+        self.priors = manifest.priors
+        self.members = manifest.members
+        self.notices = manifest.notices
         self.tokenizer = TextTokenizer.from_file(path / TOKENIZER, sizes.max_text_tokens)
         self._hashes = manifest.files
 
@@ -147,10 +197,20 @@ def shipped() -> list[str]:
     return sorted(manifest.parent.name for manifest in SHIPPED.glob(f"*/{MANIFEST}"))
 
 
-def save_manifest(path: Path, manifest: Manifest) -> str:
-    """Write `bundle.json` and return the id; `manifest.files` is replaced by what lies in the folder."""
-    names = [f"{graph}.onnx" for graph in GRAPHS] + [TOKENIZER]
-    files = {name: _digest((path / name).read_bytes()) for name in names}
+def save_manifest(path: Path, manifest: Manifest, names: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Write `bundle.json`, `names.json` and `NOTICE`, and return the id. Graphs and tokenizer have to be there.
+
+    `manifest.files` is replaced by what lies in the folder. Raises `ValueError` when `manifest.classes` are not as many
+    as the `names`.
+    """
+    names = names or {}
+    if (found := {modality: len(listed) for modality, listed in names.items()}) != manifest.classes:
+        raise ValueError(f"manifest: classes {manifest.classes}, came names {found}; expected as many")
+    if names:
+        (path / NAMES).write_bytes(msgspec.json.format(msgspec.json.encode(names, order="deterministic")) + b"\n")
+    if manifest.notices:
+        (path / NOTICE).write_text(notice_text(manifest.name, manifest.notices), encoding="utf-8")
+    files = {name: _digest((path / name).read_bytes()) for name in manifest.file_names}
     manifest = msgspec.structs.replace(manifest, files=files)
     document = {"id": manifest.id, **msgspec.to_builtins(manifest)}
     (path / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
@@ -176,7 +236,7 @@ def _read_manifest(path: Path) -> Manifest:
 
 
 def _check_files(path: Path, manifest: Manifest) -> None:
-    expected = {f"{graph}.onnx" for graph in GRAPHS} | {TOKENIZER}
+    expected = set(manifest.file_names)
     if set(manifest.files) != expected:
         raise BundleError(f"bundle {path}: lists files {sorted(manifest.files)}, expected {sorted(expected)}")
     for name, wanted in manifest.files.items():
@@ -184,6 +244,19 @@ def _check_files(path: Path, manifest: Manifest) -> None:
             raise BundleError(f"bundle {path}: {name} is missing, expected a file with sha256 {wanted}")
         if (found := _digest((path / name).read_bytes())) != wanted:
             raise BundleError(f"bundle {path}: {name} has sha256 {found}, {MANIFEST} says {wanted}")
+
+
+def _read_names(path: Path, counts: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    if not counts:
+        return {}
+    try:
+        names = msgspec.json.decode((path / NAMES).read_bytes(), type=dict[str, tuple[str, ...]])
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{NAMES}: {error}") from error
+    found = {modality: len(listed) for modality, listed in names.items()}
+    if found != counts:
+        raise ValueError(f"{NAMES}: has {found} names, {MANIFEST} says {dict(counts)}")
+    return names
 
 
 def _check_graph(path: Path, spec: GraphSpec) -> None:

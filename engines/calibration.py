@@ -1,8 +1,15 @@
-"""Logits -> calibrated probabilities, per task: sigmoid(logit / temperature + bias) (Platt 1999; Guo et al. 2017)."""
+"""Logits -> calibrated probabilities, per task: sigmoid(logit / temperature + bias) (Platt 1999; Guo et al. 2017).
+
+A category is a named part of a task that a tower judges by itself: its prior, the highest of a video's frames or
+windows, has a logit, and that a calibration of its own. In this way what the fusion network learnt and what a tower
+knew before can be set against each other.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
@@ -18,17 +25,29 @@ class TaskCalibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     bias: float = 0.0
 
 
-class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry per task."""
+#: Priors closer to 0 or 1 than this are taken for this; the logits stay within 14.
+_SUREST = 1e-6
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One entry per task. `categories`: task -> category -> modality -> how its prior is calibrated there."""
 
     tasks: dict[str, TaskCalibration]
+    categories: dict[str, dict[str, dict[str, TaskCalibration]]] = {}
 
     def __post_init__(self) -> None:
         if set(self.tasks) != set(TASKS):
             raise ValueError(f"calibration: came tasks {sorted(self.tasks)}, expected {sorted(TASKS)}")
+        if not set(self.categories) <= set(TASKS):
+            raise ValueError(f"calibration: came categories of {sorted(self.categories)}, expected of {sorted(TASKS)}")
         for name, task in self.tasks.items():
-            if not (task.temperature > 0 and np.isfinite(task.temperature) and np.isfinite(task.bias)):
-                raise ValueError(f"calibration of {name}: came {task}, expected temperature > 0 and finite numbers")
+            _check(name, task)
+        for task_name, categories in self.categories.items():
+            for category, senses in categories.items():
+                if not senses:
+                    raise ValueError(f"calibration of {task_name}/{category}: came no modality, expected one or more")
+                for modality, sense in senses.items():
+                    _check(f"{task_name}/{category} by {modality}", sense)
 
     @classmethod
     def identity(cls) -> Calibration:
@@ -46,3 +65,24 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         bias_K = np.array([self.tasks[name].bias for name in TASKS])
         z_NK = np.clip(logits_NK / temperature_K + bias_K, -80, 80)  # beyond this float32 exp overflows
         return np.asarray(1 / (1 + np.exp(-z_NK)), np.float32)
+
+    def category_logits(self, task: str, category: str, priors: Mapping[str, float]) -> dict[str, float]:
+        """Modality -> the logit of the task whose score is that of the category there: comparable with the network's.
+
+        priors: modality -> the category's highest prior in [0, 1] among the frames or windows of one video. Modalities
+        that the video lacks, or that know nothing of the category, are left out.
+        """
+        own = self.tasks[task]
+        logits = {}
+        for modality, sense in self.categories[task][category].items():
+            if modality in priors:
+                prior = min(max(priors[modality], _SUREST), 1 - _SUREST)
+                calibrated = math.log(prior / (1 - prior)) / sense.temperature + sense.bias
+                logits[modality] = (calibrated - own.bias) * own.temperature
+        return logits
+
+
+def _check(name: str, calibration: TaskCalibration) -> None:
+    temperature, bias = calibration.temperature, calibration.bias
+    if not (temperature > 0 and np.isfinite(temperature) and np.isfinite(bias)):
+        raise ValueError(f"calibration of {name}: came {calibration}, expected temperature > 0 and finite numbers")

@@ -1,18 +1,23 @@
-"""Checkpoint -> bundle, torch -> ONNX: four graphs of float32 with free batch axes."""
+"""Network -> bundle, torch -> ONNX: four graphs with free batch axes that compute in float32.
+
+Weights are stored as they are, or rounded to 8 bits (`quantise.py`), which a bundle of real towers needs to be small.
+"""
 
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
 import torch
 from torch import Tensor
 
-from engines.bundle import TOKENIZER, Manifest, save_manifest
-from engines.models.network import Network
-from engines.spec import TASKS, GraphSpec, TensorSpec, graph_specs
+from engines.bundle import SCHEMA, TOKENIZER, Manifest, save_manifest
+from engines.models.network import Parts
+from engines.quantise import store_small
+from engines.spec import GRAPHS, TASKS, GraphSpec, TensorSpec
 from engines.tokenizer import word_pipeline
 from engines.training.checkpoint import load_checkpoint
 
@@ -25,17 +30,41 @@ LICENCE = "Apache-2.0"
 TORCH_DTYPES = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool, "uint8": torch.uint8}
 
 
-def export_graphs(network: Network, folder: Path) -> None:
+def export_network(
+    network: Parts,
+    folder: Path,
+    manifest: Manifest,
+    tokenizer: str,
+    *,
+    names: Mapping[str, Sequence[str]] | None = None,
+    small: bool = False,
+) -> str:
+    """Write a whole bundle and return its id; `manifest.files` is filled in.
+
+    tokenizer: the JSON of a `tokenizers` pipeline.
+    names: modality -> the names of its classes, in the graph's order, where the network names any.
+    small: weights are stored in 8 bits.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    export_graphs(network, folder, small=small)
+    (folder / TOKENIZER).write_text(tokenizer, encoding="utf-8")
+    return save_manifest(folder, manifest, names)
+
+
+def export_graphs(network: Parts, folder: Path, *, small: bool = False) -> None:
     """Write `vision.onnx`, `audio.onnx`, `text.onnx` and `fusion.onnx`; the network is left in evaluation mode."""
     network.eval()
-    sizes = network.sizes
-    specs = graph_specs(sizes.frame_pixels, sizes.window_samples, sizes.embedding_size)
-    for name, spec in specs.items():
-        export_graph(network.get_submodule(name), spec, folder / f"{name}.onnx")
+    specs = network.specs
+    for name in GRAPHS:
+        part = network.get_submodule(name)
+        model = exported(part, specs[name])
+        if small:
+            model = store_small(model, exact=[buffer.numpy() for buffer in part.buffers()])
+        onnx.save(model, folder / f"{name}.onnx")
 
 
-def export_graph(module: torch.nn.Module, spec: GraphSpec, path: Path) -> None:
-    """Write one graph, without the exporter's notes on where each node came from."""
+def exported(module: torch.nn.Module, spec: GraphSpec) -> onnx.ModelProto:
+    """One graph, without the exporter's notes on where each node came from."""
     inputs = tuple(example_input(tensor) for tensor in spec.inputs)
     axes = tuple(
         {index: torch.export.Dim.DYNAMIC for index, axis in enumerate(tensor.axes) if isinstance(axis, str)}
@@ -58,7 +87,7 @@ def export_graph(module: torch.nn.Module, spec: GraphSpec, path: Path) -> None:
     model = program.model_proto
     strip(model, spec)
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
+    return model
 
 
 def strip(model: onnx.ModelProto, spec: GraphSpec) -> None:
@@ -85,9 +114,6 @@ def example_input(tensor: TensorSpec) -> Tensor:
 def export_bundle(checkpoint: Path, folder: Path) -> str:
     """Turn a checkpoint into a bundle folder and return the bundle's id. Raises `ValueError` for a bad checkpoint."""
     network, card = load_checkpoint(checkpoint)
-    folder.mkdir(parents=True, exist_ok=True)
-    export_graphs(network, folder)
-    word_pipeline(card.vocabulary).save(str(folder / TOKENIZER))
     manifest = Manifest(
         name=card.name,
         licence=LICENCE,
@@ -98,5 +124,6 @@ def export_bundle(checkpoint: Path, folder: Path) -> str:
         thresholds=card.thresholds,
         training=card.training,
         files={},
+        schema=SCHEMA,
     )
-    return save_manifest(folder, manifest)
+    return export_network(network, folder, manifest, word_pipeline(card.vocabulary).to_str(pretty=True))

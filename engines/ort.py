@@ -142,6 +142,9 @@ def _open_session(path: Path, options: OrtOptions, *, optimise: bool) -> onnxrun
     settings.log_severity_level = 4  # faults reach the caller as exceptions; the log would only repeat them
     # Idle intra-op threads otherwise spin and take the cores from decoding.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weights stored in 8 bits become float32 once, here; otherwise every run would do it again, at up to three times
+    # the cost.
+    settings.add_session_config_entry("session.disable_quant_qdq", "1")
     if not optimise:
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:

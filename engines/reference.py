@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from engines.engine_set import EngineSet
-from engines.models.network import Network
-from engines.spec import GRAPHS, Array, GraphSpec, graph_specs
+from engines.models.network import Parts
+from engines.spec import GRAPHS, Array, GraphSpec
 
 
 class TorchRunner:
@@ -49,9 +49,8 @@ class TorchRunner:
         return {tensor.name: output.numpy() for tensor, output in zip(self._spec.outputs, outputs, strict=True)}
 
 
-def reference_engines(network: Network) -> EngineSet:
+def reference_engines(network: Parts) -> EngineSet:
     """The four parts of a network as engines."""
-    sizes = network.sizes
-    specs = graph_specs(sizes.frame_pixels, sizes.window_samples, sizes.embedding_size)
+    specs = network.specs
     vision, audio, text, fusion = (TorchRunner(network.get_submodule(name), specs[name]) for name in GRAPHS)
     return EngineSet(vision=vision, audio=audio, text=text, fusion=fusion)

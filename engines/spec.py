@@ -1,12 +1,13 @@
 """The tensors between the stream and the engines: names, dtypes, axes and the sizes engines are built for.
 
 Axis letters: F frames or windows (of any number of videos, back to back), N videos, C,H,W channel, height, width,
-S samples, P tokens of one frame or window, L text tokens, V vision tokens, A audio tokens, D embedding size, K tasks.
+S samples, P tokens of one frame or window, L text tokens, V vision tokens, A audio tokens, D embedding size, K tasks,
+I most probable classes, R priors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,12 @@ TASKS = ("clickbait", "adult", "relevance")
 SEGMENTS = ("title", "description", "hashtags", "query")
 
 GRAPHS = ("vision", "audio", "text", "fusion")
+
+#: The graphs that may mark what they see or hear, beside their tokens.
+MARKING = ("vision", "audio")
+
+#: How many of the most probable classes of a frame or window a graph gives.
+MARKED_CLASSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +81,63 @@ class GraphSpec:
             spec.check(inputs[spec.name], sizes)
 
 
-def graph_specs(frame_pixels: int, window_samples: int, embedding_size: int) -> dict[str, GraphSpec]:
-    """The four graphs of every bundle; a bundle differs only in these three sizes and its token counts."""
-    D, K = embedding_size, len(TASKS)
+def graph_specs(
+    frame_pixels: int,
+    window_samples: int,
+    embedding_size: int,
+    *,
+    classes: Collection[str] = (),
+    priors: Mapping[str, int] | None = None,
+) -> dict[str, GraphSpec]:
+    """The four graphs of every bundle; a bundle differs only in these sizes and its token counts.
+
+    classes: those of `MARKING` that name what they see or hear; they have two more outputs: `classes_FI`, indices of
+        the most probable classes, most probable first, and `class_scores_FI`, their probabilities in [0, 1].
+    priors: for those of `MARKING` that judge by themselves, how many categories: one more output, `priors_FR`,
+        probabilities in [0, 1] that the frame or window shows or sounds like each.
+    """
+    D = embedding_size
     frames = TensorSpec("frames_FCHW", "uint8", ("F", 3, frame_pixels, frame_pixels))
     windows = TensorSpec("windows_FS", "float32", ("F", window_samples))
-    tokens = TensorSpec("tokens_FPD", "float32", ("F", "P", D))
+    marked = {
+        name: (
+            TensorSpec("tokens_FPD", "float32", ("F", "P", D)),
+            *_marks(name in classes, (priors or {}).get(name, 0)),
+        )
+        for name in MARKING
+    }
     text = (
         TensorSpec("ids_NL", "int64", ("N", "L")),
         TensorSpec("segments_NL", "int64", ("N", "L")),
         TensorSpec("mask_NL", "bool", ("N", "L")),
     )
-    fusion = (
+    media, batch = Range(1, 64, 512), Range(1, 16, 64)
+    return {
+        "vision": GraphSpec("vision", (frames,), marked["vision"], {"F": media}),
+        "audio": GraphSpec("audio", (windows,), marked["audio"], {"F": media}),
+        "text": GraphSpec(
+            "text", text, (TensorSpec("tokens_NLD", "float32", ("N", "L", D)),), {"N": batch, "L": Range(1, 32, 128)}
+        ),
+        "fusion": GraphSpec(
+            "fusion",
+            _fusion_inputs(D),
+            _fusion_outputs(D),
+            {"N": batch, "V": Range(1, 128, 1024), "A": Range(1, 64, 1024), "L": Range(1, 32, 128)},
+        ),
+    }
+
+
+def _marks(classes: bool, priors: int) -> tuple[TensorSpec, ...]:
+    named = (
+        TensorSpec("classes_FI", "int64", ("F", MARKED_CLASSES)),
+        TensorSpec("class_scores_FI", "float32", ("F", MARKED_CLASSES)),
+    )
+    judged = (TensorSpec("priors_FR", "float32", ("F", priors)),)
+    return (named if classes else ()) + (judged if priors else ())
+
+
+def _fusion_inputs(D: int) -> tuple[TensorSpec, ...]:
+    return (
         TensorSpec("vision_NVD", "float32", ("N", "V", D)),
         TensorSpec("vision_mask_NV", "bool", ("N", "V")),
         TensorSpec("vision_seconds_NV", "float32", ("N", "V")),
@@ -95,7 +147,11 @@ def graph_specs(frame_pixels: int, window_samples: int, embedding_size: int) -> 
         TensorSpec("text_NLD", "float32", ("N", "L", D)),
         TensorSpec("text_mask_NL", "bool", ("N", "L")),
     )
-    fused = (
+
+
+def _fusion_outputs(D: int) -> tuple[TensorSpec, ...]:
+    K = len(TASKS)
+    return (
         TensorSpec("logits_NK", "float32", ("N", K)),
         TensorSpec("embedding_ND", "float32", ("N", D)),
         TensorSpec("novelty_N", "float32", ("N",)),
@@ -103,17 +159,3 @@ def graph_specs(frame_pixels: int, window_samples: int, embedding_size: int) -> 
         TensorSpec("audio_weight_NKA", "float32", ("N", K, "A")),
         TensorSpec("text_weight_NKL", "float32", ("N", K, "L")),
     )
-    media, batch = Range(1, 64, 512), Range(1, 16, 64)
-    return {
-        "vision": GraphSpec("vision", (frames,), (tokens,), {"F": media}),
-        "audio": GraphSpec("audio", (windows,), (tokens,), {"F": media}),
-        "text": GraphSpec(
-            "text", text, (TensorSpec("tokens_NLD", "float32", ("N", "L", D)),), {"N": batch, "L": Range(1, 32, 128)}
-        ),
-        "fusion": GraphSpec(
-            "fusion",
-            fusion,
-            fused,
-            {"N": batch, "V": Range(1, 128, 1024), "A": Range(1, 64, 1024), "L": Range(1, 32, 128)},
-        ),
-    }

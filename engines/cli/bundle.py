@@ -30,7 +30,7 @@ def list_bundles(as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(bundle: BundleArgument, as_json: JsonOption = False) -> None:
-    """Identity, preprocessing, calibration, thresholds and training lineage of a bundle."""
+    """Identity, preprocessing, calibration, what it knows by name, training lineage, and whose weights it holds."""
     from engines.bundle import Bundle
 
     with errors_told():
@@ -43,6 +43,10 @@ def show(bundle: BundleArgument, as_json: JsonOption = False) -> None:
             typer.echo(name)
             for key, item in value.items():
                 typer.echo(f"  {key:<18} {item}")
+        elif name == "notices":
+            typer.echo(name)
+            for notice in value:
+                typer.echo(f"  {notice['name']}: {notice['licence']}, from {notice['source']}")
         else:
             typer.echo(f"{name:<20} {value}")
 
@@ -86,4 +90,8 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "calibration": msgspec.to_builtins(bundle.calibration.tasks),
         "thresholds": bundle.thresholds,
         "training": bundle.training,
+        "classes": {modality: len(names) for modality, names in bundle.classes.items()},
+        "priors": bundle.priors,
+        "categories": msgspec.to_builtins(bundle.calibration.categories),
+        "notices": msgspec.to_builtins(bundle.notices),
     }

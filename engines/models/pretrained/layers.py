@@ -5,7 +5,6 @@ Shape letters: F frames or windows, C,H,W channel, height, width.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,16 +23,3 @@ class SameConvolution(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  the name of nn.Conv2d
         """float32 (F, C, H, W) -> (F, C', H / stride, W / stride)."""
         return super().forward(functional.pad(input, self.edges) if any(self.edges) else input)
-
-
-class SaturatingRelu(nn.Module):
-    """max(0, min(x, limit)), where `limit` is what the published 8-bit activation could hold at most."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.limit: Tensor
-        self.register_buffer("limit", torch.tensor(6.0))
-
-    def forward(self, x_FCHW: Tensor) -> Tensor:
-        """Any shape, float32."""
-        return torch.minimum(x_FCHW.relu(), self.limit)

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from engines.models.pretrained import IMAGE_CLASSES, SOUND_CLASSES, sources
 from engines.models.pretrained.efficientnet_lite import EfficientNetLite0
 from engines.models.pretrained.graph_weights import convolution_weights, linear_weights, relu_limits
-from engines.models.pretrained.layers import SaturatingRelu
 from engines.models.pretrained.open_nsfw import OpenNsfw
 from engines.models.pretrained.yamnet import Yamnet
 
@@ -27,6 +26,8 @@ M = TypeVar("M", bound=nn.Module)
 
 #: batch_norm_epsilon of EfficientNet.
 EPSILON = 1e-3
+#: Where ReLU6 ends.
+SATURATION = 6.0
 
 
 def efficientnet_lite0() -> EfficientNetLite0:
@@ -41,10 +42,14 @@ def efficientnet_lite0() -> EfficientNetLite0:
 def yamnet() -> Yamnet:
     """YAMNet in evaluation mode: 8-bit weights back in float, activations not quantised."""
     graph = yamnet_graph()
-    network = frozen(Yamnet(), convolution_weights(graph), linear_weights(graph))
-    activations = [part for part in network.modules() if isinstance(part, SaturatingRelu)]
-    for activation, limit in zip(activations, relu_limits(graph), strict=True):
-        activation.limit.fill_(limit)
+    limits = relu_limits(graph)
+    scales = [SATURATION / limit for limit in limits]
+    weights = [
+        (weight * (scale / before), bias * scale)
+        for (weight, bias), scale, before in zip(convolution_weights(graph), scales, [1.0, *scales], strict=False)
+    ]
+    network = frozen(Yamnet(), weights, linear_weights(graph))
+    network.unit.fill_(limits[-1] / SATURATION)
     return network
 
 

@@ -6,14 +6,12 @@ frequency, P tokens of a window.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from engines.models.pretrained import SAMPLE_RATE_HZ, SOUND_CLASSES, WINDOW_FEATURES
-from engines.models.pretrained.layers import SameConvolution, SaturatingRelu
+from engines.models.pretrained.layers import SameConvolution
+from engines.models.spectrum import PowerSpectrum
 
 #: params.py of YAMNet: 25 ms every 10 ms, Fourier length 512, 64 bands of 125-7500 Hz, log(x + 0.001).
 FRAME_SAMPLES, HOP_SAMPLES, FOURIER = 400, 160, 512
@@ -34,36 +32,38 @@ LAYERS = (
 
 
 class YamnetLogMel(nn.Module):
-    """The log-mel spectrogram of YAMNet, from the samples, as a convolution with windowed Fourier kernels."""
+    """The log-mel spectrogram of YAMNet, from the samples."""
 
     def __init__(self) -> None:
         super().__init__()
-        mel_MB = mel_filters()
-        heard_B = mel_MB.any(0)  # bins outside every band cost time and add nothing
-        self.register_buffer("kernels_B1S", fourier_kernels()[heard_B.repeat(2)], persistent=False)
-        self.register_buffer("mel_MB", mel_MB[:, heard_B], persistent=False)
+        self.spectrum = PowerSpectrum(FRAME_SAMPLES, HOP_SAMPLES, FOURIER)
+        self.register_buffer("mel_BM", mel_filters().T.contiguous(), persistent=False)
 
     def forward(self, windows_FS: Tensor) -> Tensor:
         """float32 (F, 15600) in [-1, 1] -> float32 (F, 96, 64)."""
-        waves_FBT = functional.conv1d(windows_FS[:, None], self.get_buffer("kernels_B1S"), stride=HOP_SAMPLES)
-        real_FBT, imaginary_FBT = waves_FBT.chunk(2, dim=1)
-        magnitude_FBT = (real_FBT.square() + imaginary_FBT.square()).sqrt()
-        return torch.log(self.get_buffer("mel_MB") @ magnitude_FBT + OFFSET).transpose(1, 2)
+        magnitude_FTB: Tensor = self.spectrum(windows_FS).sqrt()
+        return torch.log(magnitude_FTB @ self.get_buffer("mel_BM") + OFFSET)
 
 
 class Yamnet(nn.Module):
-    """3 steps of time by 2 of frequency remain of 96 x 64; frequency is averaged, time is kept as tokens."""
+    """3 steps of time by 2 of frequency remain of 96 x 64; frequency is averaged, time is kept as tokens.
+
+    The published activations saturate where 8 bits end, at another value in each layer; without that, silence gives
+    logits ten times too far out. Loading rescales the layers so that all of them saturate at 6.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.log_mel = YamnetLogMel()
-        layers: list[nn.Module] = [SameConvolution(1, STEM, 3, stride=2), SaturatingRelu()]
+        layers: list[nn.Module] = [SameConvolution(1, STEM, 3, stride=2), nn.ReLU6()]
         channels = STEM
         for outputs, stride in LAYERS:
-            layers += [SameConvolution(channels, channels, 3, stride, groups=channels), SaturatingRelu()]
-            layers += [SameConvolution(channels, outputs, 1), SaturatingRelu()]
+            layers += [SameConvolution(channels, channels, 3, stride, groups=channels), nn.ReLU6()]
+            layers += [SameConvolution(channels, outputs, 1), nn.ReLU6()]
             channels = outputs
         self.layers = nn.Sequential(*layers)
+        self.unit: Tensor
+        self.register_buffer("unit", torch.ones(()))
         self.classifier = nn.Linear(WINDOW_FEATURES, SOUND_CLASSES)
 
     def forward(self, windows_FS: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,16 +76,8 @@ class Yamnet(nn.Module):
     def from_mel(self, mel_FTM: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mel float32 (F, 96, 64) -> the same as `forward`."""
         map_FCHW: Tensor = self.layers(mel_FTM[:, None])
-        features_FPC = map_FCHW.mean(3).transpose(1, 2)
+        features_FPC = self.unit * map_FCHW.mean(3).transpose(1, 2)
         return features_FPC, self.classifier(features_FPC)
-
-
-def fourier_kernels() -> Tensor:
-    """Cosines above sines, (2 * 257, 1, 400), under a periodic Hann window."""
-    n_S = torch.arange(FRAME_SAMPLES, dtype=torch.float64)
-    angle_BS = 2 * math.pi * torch.arange(FOURIER // 2 + 1, dtype=torch.float64)[:, None] * n_S / FOURIER
-    hann_S = 0.5 - 0.5 * torch.cos(2 * math.pi * n_S / FRAME_SAMPLES)
-    return (torch.cat([angle_BS.cos(), angle_BS.sin()]) * hann_S)[:, None].to(torch.float32)
 
 
 def mel_filters() -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engines.bundle import Preprocessing
 from engines.data.world.words import vocabulary
 from engines.models.network import NetworkSizes
+from engines.models.pretrained import FRAME_PIXELS, SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from engines.tokenizer import word_pipeline
 from engines.training.episodes import Odds
 from engines.training.trainer import TrainerOptions
@@ -52,6 +53,16 @@ WORLD = Recipe(
     vocabulary=vocabulary(),
     trainer=TrainerOptions(),
     odds=Odds(),
+)
+
+#: Sizes of EfficientNet-Lite0 and of YAMNet.
+STARTER_PREPROCESSING = Preprocessing(
+    frame_pixels=FRAME_PIXELS,
+    sample_rate_hz=SAMPLE_RATE_HZ,
+    window_samples=WINDOW_SAMPLES,
+    max_frames=8,
+    max_windows=32,
+    max_text_tokens=64,
 )
 
 RECIPES = {recipe.name: recipe for recipe in (WORLD,)}

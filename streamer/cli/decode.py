@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +49,8 @@ def decode(
         str | None,
         typer.Option(help="The bundle that says how large clips are: a name or a folder. None: the sizes of `world`."),
     ] = None,
+    frame_pixels: Annotated[int | None, typer.Option(min=1, help="Side of a frame, instead of the bundle's.")] = None,
+    window_samples: Annotated[int | None, typer.Option(min=1, help="Of a window, instead of the bundle's.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds of wall clock that one file may take.")] = 60.0,
 ) -> None:
     """Show what Earshot would look at and listen to: frames, sound, coverage, cost. Judges nothing."""
@@ -58,7 +61,10 @@ def decode(
     _check(files, save)
     configure_logs("warning", "auto")
     all_decoded = True
-    with errors_told(), Sandbox(SandboxOptions(), DecodeOptions(), _shape(bundle)) as sandbox:
+    with (
+        errors_told(),
+        Sandbox(SandboxOptions(), DecodeOptions(), _shape(bundle, frame_pixels, window_samples)) as sandbox,
+    ):
         for outcome in _outcomes(sandbox, files, seed, timeout, save):
             all_decoded = all_decoded and outcome.state == "decoded"
             if as_json:
@@ -85,15 +91,18 @@ def _check(files: list[Path], save: Path | None) -> None:
         save.mkdir(parents=True, exist_ok=True)
 
 
-def _shape(bundle: str | None) -> ClipShape:
+def _shape(bundle: str | None, frame_pixels: int | None, window_samples: int | None) -> ClipShape:
     """Without a bundle the built-in sizes, so that clips can be made before there is any bundle to train on them."""
     from streamer.sample import ClipShape
 
-    if bundle is None:
-        return ClipShape()
-    from streamer.assemble import clip_shape, load_bundle
+    shape = ClipShape()
+    if bundle is not None:
+        from streamer.assemble import clip_shape, load_bundle
 
-    return clip_shape(load_bundle(bundle))
+        shape = clip_shape(load_bundle(bundle))
+    return replace(
+        shape, frame_pixels=frame_pixels or shape.frame_pixels, window_samples=window_samples or shape.window_samples
+    )
 
 
 def _outcomes(sandbox: Sandbox, files: list[Path], seed: str, timeout: float, save: Path | None) -> Iterator[Outcome]:

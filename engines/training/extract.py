@@ -1,0 +1,226 @@
+"""Videos of a data set -> features of the frozen towers, shard by shard: decoded, encoded, and the pixels deleted.
+
+Decoding is the stream's own, as a command: training looks at exactly what the stream will look at.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from engines.bundle import Preprocessing
+from engines.data.clips import Clip, read_clip
+from engines.data.public.manifest import DATASET_FILE, MANIFEST_FILE, Row, read_dataset, read_rows
+from engines.training import channel
+from engines.training.features import CLIPS, HEADER, FeatureHeader, read_header, shard_path, write_json
+
+#: Clips of one shard: 300 MB of pixels that lie on the disk while it is made.
+SHARD_CLIPS = 256
+#: Frames or windows that pass a tower together.
+TOWER_BATCH = 32
+#: Signal to noise of the noisy versions of test clips, in dB.
+NOISE_DB = (20, 10, 0)
+
+#: Of GNU's malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FrozenTowers:
+    """uint8 (F, 3, H, W) or float32 (F, S) -> (F, P, C); `fingerprint` names the weights."""
+
+    vision: Callable[[Tensor], Tensor]
+    audio: Callable[[Tensor], Tensor]
+    fingerprint: str
+
+
+def fingerprint(*modules: nn.Module) -> str:
+    """sha256 hex of the weights of modules, in order."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, tensor in module.state_dict().items():
+            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class Extractor:
+    """Makes the features of one data set; a folder that is half made is continued."""
+
+    def __init__(
+        self,
+        dataset: Path,
+        out: Path,
+        towers: FrozenTowers,
+        preprocessing: Preprocessing,
+        *,
+        copies: int = 0,
+        noisy: bool = False,
+        shard_clips: int = SHARD_CLIPS,
+    ) -> None:
+        """`copies` augmented versions of training sound; `noisy`: also test sound in noise.
+
+        Raises `ValueError` when the folder holds features of something else.
+        """
+        self._dataset, self._out, self._towers, self._sizes = dataset, out, towers, preprocessing
+        self._rows = read_rows(dataset)
+        versions = (CLIPS, *(f"augmented_{copy}" for copy in range(copies)))
+        versions += tuple(f"noise_{db}db" for db in NOISE_DB) if noisy else ()
+        self._header = FeatureHeader(
+            towers=towers.fingerprint,
+            preprocessing=preprocessing,
+            dataset=read_dataset(dataset).sha256,
+            clips=len(self._rows),
+            shard_clips=shard_clips,
+            versions=versions,
+        )
+        self._check_folder()
+
+    @property
+    def shards(self) -> int:
+        """How many there are to make, those included that are there already."""
+        return -(-len(self._rows) // self._header.shard_clips)
+
+    def run(self, on_shard: Callable[[], None] = lambda: None, *, part: int = 0, parts: int = 1) -> list[str]:
+        """Make what is missing of every `parts`-th shard; returns the clips that could not be decoded."""
+        rejected: list[str] = []
+        for shard in range(part, self.shards, parts):
+            missing = [name for name in self._header.versions if not shard_path(self._out, name, shard).exists()]
+            if missing:
+                rejected += self._make(shard, missing)
+            on_shard()
+        return rejected
+
+    def _check_folder(self) -> None:
+        self._out.mkdir(parents=True, exist_ok=True)
+        if (self._out / HEADER).exists():
+            there = read_header(self._out)
+            for name in ("towers", "preprocessing", "dataset", "shard_clips"):
+                came, wanted = getattr(there, name), getattr(self._header, name)
+                if came != wanted:
+                    raise ValueError(
+                        f"{self._out}: holds features with {name} {came}, asked for {wanted}; choose another folder"
+                    )
+            versions = tuple(dict.fromkeys((*there.versions, *self._header.versions)))
+            self._header = msgspec.structs.replace(self._header, versions=versions)
+        for name in (DATASET_FILE, MANIFEST_FILE):
+            shutil.copyfile(self._dataset / name, self._out / name)
+        write_json(self._out / HEADER, self._header)
+
+    def _make(self, shard: int, versions: Sequence[str]) -> list[str]:
+        start = shard * self._header.shard_clips
+        rows = self._rows[start : start + self._header.shard_clips]
+        with tempfile.TemporaryDirectory(dir=self._out, prefix="decoded-") as scratch:
+            decode([_path(self._dataset, row) for row in rows], Path(scratch), self._sizes)
+            clips = [self._clip(Path(scratch), row) for row in rows]
+        for version in versions:
+            chosen = [n for n, row in enumerate(rows) if _wanted(version, row)]
+            tensors = {"clips": torch.tensor([start + n for n in chosen], dtype=torch.int64)}
+            if version == CLIPS:
+                frames = [torch.from_numpy(clips[n].frames_TCHW) for n in chosen]
+                seconds = [clips[n].frame_seconds_T for n in chosen]
+                tensors |= _stored("vision", self._encoded(self._towers.vision, frames), seconds)
+            windows = [torch.from_numpy(self._heard(version, rows[n], clips[n].windows_TS)) for n in chosen]
+            seconds = [self._middle(clips[n]) for n in chosen]
+            tensors |= _stored("audio", self._encoded(self._towers.audio, windows), seconds)
+            path = shard_path(self._out, version, shard)
+            save_file(tensors, path.with_suffix(".part"))
+            path.with_suffix(".part").replace(path)
+        return [row.clip_id for row, clip in zip(rows, clips, strict=True) if not len(clip.frames_TCHW)]
+
+    def _clip(self, folder: Path, row: Row) -> Clip:
+        """Without frames and windows where the file was rejected."""
+        pixels, samples = self._sizes.frame_pixels, self._sizes.window_samples
+        path = folder / f"{_path(self._dataset, row).stem}.safetensors"
+        if path.exists():
+            return read_clip(path, frame_pixels=pixels, window_samples=samples)
+        nothing = np.zeros(0)
+        return Clip(np.zeros((0, 3, pixels, pixels), np.uint8), nothing, np.zeros((0, samples), np.float32), nothing)
+
+    def _heard(self, version: str, row: Row, windows_TS: Float32) -> Float32:
+        """The sound of that version; which noise a clip gets depends on its id alone."""
+        if version == CLIPS or not windows_TS.size:
+            return windows_TS
+        rng = np.random.default_rng(list(hashlib.sha256(f"{version} {row.clip_id}".encode()).digest()))
+        wave_S, rate_hz = windows_TS.reshape(-1), self._sizes.sample_rate_hz
+        if version.startswith("noise_"):
+            kind = np.random.default_rng(list(hashlib.sha256(row.clip_id.encode()).digest()))
+            decibel = float(version.removeprefix("noise_").removesuffix("db"))
+            return channel.noisy(wave_S, rate_hz, decibel, kind).reshape(windows_TS.shape)
+        return channel.upload(wave_S, rate_hz, rng).reshape(windows_TS.shape)
+
+    def _middle(self, clip: Clip) -> NDArray[np.float64]:
+        return clip.window_seconds_T + self._sizes.window_samples / self._sizes.sample_rate_hz / 2
+
+    def _encoded(self, tower: Callable[[Tensor], Tensor], items: list[Tensor]) -> list[Tensor]:
+        lengths = [len(item) for item in items]
+        with torch.inference_mode():
+            parts = [tower(batch) for batch in torch.split(torch.cat(items), TOWER_BATCH)] if sum(lengths) else []
+            if not parts:
+                parts = [tower(torch.zeros((1, *items[0].shape[1:]), dtype=items[0].dtype))[:0]]
+            return list(torch.split(torch.cat(parts).to(torch.float16), lengths))
+
+
+def decode(files: list[Path], folder: Path, sizes: Preprocessing) -> None:
+    """One safetensors file for each clip that can be decoded. Raises `ValueError` when the command itself fails."""
+    earshot = Path(sys.executable).with_name("earshot")
+    shape = ["--frame-pixels", str(sizes.frame_pixels), "--window-samples", str(sizes.window_samples)]
+    command = [str(earshot), "decode", "--json", "--save", str(folder), *shape, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  our own command on files at hand
+    if len(done.stdout.splitlines()) != len(files):
+        raise ValueError(f"earshot decode ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep what is freed: fresh pages for every layer cost as much time as its arithmetic.
+
+    Does nothing where the C library is not GNU's.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            library.mallopt(parameter, 2**30)
+
+
+def _path(dataset: Path, row: Row) -> Path:
+    """Of a composed clip, or of a local file that a user's own table names."""
+    if row.file is not None:
+        return dataset / row.file
+    path = dataset / str(row.uri).removeprefix("file://")
+    if not path.is_file():
+        raise ValueError(f"{row.clip_id}: came uri {row.uri!r}, expected a file at hand; download it first")
+    return path
+
+
+def _wanted(version: str, row: Row) -> bool:
+    """Augmented sound is for training, noisy sound for the test."""
+    return version == CLIPS or row.split == ("test" if version.startswith("noise_") else "train")
+
+
+def _stored(modality: str, features: list[Tensor], seconds: list[NDArray[np.float64]]) -> dict[str, Tensor]:
+    """Padded to the longest of the shard, at least one place."""
+    longest = max(1, *(len(item) for item in features)) if features else 1
+    shape = features[0].shape[1:] if features else (1, 1)
+    features_NXPC = torch.zeros((len(features), longest, *shape), dtype=torch.float16)
+    mask_NX = torch.zeros((len(features), longest), dtype=torch.bool)
+    seconds_NX = torch.zeros((len(features), longest))
+    for n, (item, times) in enumerate(zip(features, seconds, strict=True)):
+        X = len(item)
+        features_NXPC[n, :X], mask_NX[n, :X] = item, True
+        seconds_NX[n, :X] = torch.from_numpy(times.astype(np.float32))
+    return {f"{modality}_features": features_NXPC, f"{modality}_mask": mask_NX, f"{modality}_seconds": seconds_NX}

@@ -1,0 +1,188 @@
+"""What the frozen towers make of a data set, kept so that training reads numbers instead of videos.
+
+A folder of features holds `features.json` (what it was made from), the manifest of its data set, and for each version
+of the clips shards of safetensors: `clips` is what was uploaded, `augmented_<k>` is the sound of training clips after
+a rough journey, `noise_<n>db` that of test clips in noise.
+
+Shape letters: N clips, X frames or windows of a clip, F frames, W windows, P tokens of each, C features of a token,
+L text tokens, K tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engines.bundle import Preprocessing
+from engines.data.public.manifest import read_rows
+from engines.spec import TASKS
+from engines.tokenizer import TextTokenizer
+
+HEADER = "features.json"
+SCHEMA = 1
+#: The version of the clips that holds frames as well as sound.
+CLIPS = "clips"
+MEDIA = ("vision", "audio")
+#: From this grade on, of 0 to 3, a clip counts as relevant.
+RELEVANT = 2
+HIGHEST_GRADE = 3
+
+Store = Mapping[str, Tensor]
+
+
+class FeatureHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What decides every feature: a folder made from anything else cannot be continued."""
+
+    towers: str
+    preprocessing: Preprocessing
+    dataset: str
+    clips: int
+    shard_clips: int
+    versions: tuple[str, ...]
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class FeatureBatch:
+    """Features of some clips, padded to the longest: float32 but for masks (bool) and ids (int64).
+
+    places_NFP: int64, which places of its frame the vision features are; None: all.
+    """
+
+    vision_NFPC: Tensor
+    vision_mask_NF: Tensor
+    vision_seconds_NF: Tensor
+    audio_NWPC: Tensor
+    audio_mask_NW: Tensor
+    audio_seconds_NW: Tensor
+    ids_NL: Tensor
+    segments_NL: Tensor
+    text_mask_NL: Tensor
+    places_NFP: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids_NL)
+
+
+class FeatureSet:
+    """Features of a data set, mapped into memory; clips are numbered as in the rows.
+
+    targets_NK: what training aims at, 0, 1 or NaN, and of relevance grade / 3. grades_N: 0 to 3 or NaN. labels_NK: 0, 1
+    or NaN; a clip is relevant from grade 2 on. All float32.
+    """
+
+    def __init__(self, folder: Path, tokenizer: TextTokenizer) -> None:
+        """Raises `ValueError` when the folder holds no whole set of features."""
+        self.folder = folder
+        self.header = read_header(folder)
+        self.rows = read_rows(folder)
+        if len(self.rows) != self.header.clips:
+            raise ValueError(f"{folder}: came {len(self.rows)} rows, {HEADER} says {self.header.clips}; extract again")
+        self._shards = {name: self._load(name) for name in self.header.versions}
+        self._places = {name: self._locate(name) for name in self.header.versions}
+        values = [[getattr(row.labels, task) for task in TASKS] for row in self.rows]
+        self.targets_NK = np.array([[np.nan if item is None else item for item in row] for row in values], np.float32)
+        self.labels_NK = self.targets_NK.copy()
+        k = TASKS.index("relevance")
+        self.grades_N = self.targets_NK[:, k].copy()
+        known_N = ~np.isnan(self.grades_N)
+        self.labels_NK[known_N, k] = self.grades_N[known_N] >= RELEVANT
+        self.targets_NK[:, k] /= HIGHEST_GRADE
+        encoded = [tokenizer.encode(row.fields) for row in self.rows]
+        self._text = [(torch.from_numpy(ids_L), torch.from_numpy(segments_L)) for ids_L, segments_L in encoded]
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Names of what `batch` can take sound from."""
+        return self.header.versions
+
+    def indices(self, split: str) -> NDArray[np.int64]:
+        """The clips of a split, in the order of the rows."""
+        return np.array([n for n, row in enumerate(self.rows) if row.split == split], np.int64)
+
+    @property
+    def feature_shapes(self) -> dict[str, tuple[int, int]]:
+        """Places of a frame and of a window, and features of each."""
+        store = self._shards[CLIPS][0]
+        return {name: (store[f"{name}_features"].shape[2], store[f"{name}_features"].shape[3]) for name in MEDIA}
+
+    def has(self, version: str, index: int) -> bool:
+        """Whether that version has this clip."""
+        return version in self._places and index in self._places[version]
+
+    def batch(self, indices: Sequence[int] | NDArray[np.int64], sound: Sequence[str] | None = None) -> FeatureBatch:
+        """Features of these clips; `sound` names for each the version whose sound it gets. None: as uploaded."""
+        chosen = [int(index) for index in indices]
+        sound = sound if sound is not None else [CLIPS] * len(chosen)
+        vision = [self._read(CLIPS, index, "vision") for index in chosen]
+        audio = [self._read(version, index, "audio") for version, index in zip(sound, chosen, strict=True)]
+        text = [self._text[index] for index in chosen]
+        ids_NL = torch.nn.utils.rnn.pad_sequence([ids_L for ids_L, _ in text], batch_first=True)
+        segments_NL = torch.nn.utils.rnn.pad_sequence([segments_L for _, segments_L in text], batch_first=True)
+        lengths_N = torch.tensor([len(ids_L) for ids_L, _ in text])
+        text_mask_NL = torch.arange(ids_NL.shape[1]) < lengths_N[:, None]
+        return FeatureBatch(*_padded(vision), *_padded(audio), ids_NL, segments_NL, text_mask_NL)
+
+    def _read(self, version: str, index: int, modality: str) -> tuple[Tensor, Tensor]:
+        """Features (X, P, C) in half precision and seconds (X,) of what is there."""
+        shard, row = self._places[version][index]
+        store = self._shards[version][shard]
+        there = int(store[f"{modality}_mask"][row].sum())
+        return store[f"{modality}_features"][row, :there], store[f"{modality}_seconds"][row, :there]
+
+    def _load(self, version: str) -> dict[int, Store]:
+        count = -(-self.header.clips // self.header.shard_clips)
+        paths = {shard: shard_path(self.folder, version, shard) for shard in range(count)}
+        try:
+            return {shard: load_file(path) for shard, path in paths.items()}
+        except (OSError, SafetensorError) as error:
+            raise ValueError(f"{self.folder}: version {version!r} is not whole ({error}); extract again") from error
+
+    def _locate(self, version: str) -> dict[int, tuple[int, int]]:
+        return {
+            index: (shard, row)
+            for shard, store in self._shards[version].items()
+            for row, index in enumerate(store["clips"].tolist())
+        }
+
+
+def shard_path(folder: Path, version: str, shard: int) -> Path:
+    """Where a shard lies."""
+    return folder / f"{version}-{shard:05d}.safetensors"
+
+
+def read_header(folder: Path) -> FeatureHeader:
+    """Raises `ValueError` when there is none that this version can read."""
+    try:
+        return msgspec.json.decode((folder / HEADER).read_bytes(), type=FeatureHeader)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ValueError(f"{folder}: no features here ({error}); make them by `earshot dataset features`") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Whole or not at all."""
+    scratch = path.with_suffix(".part")
+    scratch.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    scratch.replace(path)
+
+
+def _padded(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (N, X, P, C), mask (N, X), seconds (N, X), with at least one place."""
+    longest = max(1, *(len(features_XPC) for features_XPC, _ in items))
+    features_NXPC = torch.zeros((len(items), longest, *items[0][0].shape[1:]))
+    mask_NX = torch.zeros((len(items), longest), dtype=torch.bool)
+    seconds_NX = torch.zeros((len(items), longest))
+    for n, (features_XPC, seconds_X) in enumerate(items):
+        X = len(features_XPC)
+        features_NXPC[n, :X], mask_NX[n, :X], seconds_NX[n, :X] = features_XPC, True, seconds_X
+    return features_NXPC, mask_NX, seconds_NX

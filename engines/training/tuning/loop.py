@@ -1,0 +1,152 @@
+"""Training of one arm: AdamW, warm-up and cosine, the best epoch on validation clips; the same for the same seed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import nn
+
+from engines.training.features import FeatureSet
+from engines.training.tuning.hiding import HidingOptions, hidden_batch
+from engines.training.tuning.judge import logits, quality
+from engines.training.tuning.network import Tunable
+from engines.training.tuning.objective import ObjectiveOptions, positive_weights, summed_loss
+from engines.training.tuning.processes import Processes
+from engines.training.tuning.state import Epoch, Progress, load_state, put, save_state, trained
+
+TRAIN, VAL, TEST = "train", "val", "test"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions:
+    """How long and how fast. Training ends early when `patience` epochs in a row were not the best."""
+
+    epochs: int = 12
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warm_up: float = 0.1
+    gradient_norm: float = 1.0
+    patience: int = 5
+    objective: ObjectiveOptions = field(default_factory=ObjectiveOptions)
+    hiding: HidingOptions = field(default_factory=HidingOptions)
+
+
+def tune(
+    model: Tunable,
+    features: FeatureSet,
+    options: TuneOptions,
+    *,
+    seed: int,
+    state: Path | None = None,
+    processes: Processes | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> Progress:
+    """Train in place; the model ends with the weights of its best epoch.
+
+    With `state` every epoch is kept there, and a run that was interrupted goes on to the same result.
+    """
+    run = _Run(model, features, options, seed, processes or Processes())
+    key = run_key(features, options, seed, model)
+    progress = load_state(state, model, run.optimiser, key) if state is not None and state.exists() else Progress()
+    while len(progress.history) < options.epochs and not _is_over(progress, options.patience):
+        loss = run.epoch(len(progress.history))
+        epoch = Epoch(len(progress.history), loss, run.validate())
+        progress.history.append(epoch)
+        if progress.best_epoch == epoch.epoch:
+            progress.best = {name: tensor.clone() for name, tensor in trained(model).items()}
+        if state is not None and run.processes.rank == 0:
+            save_state(state, model, run.optimiser, progress, key)
+        on_epoch(epoch)
+    put(model, progress.best)
+    model.eval()
+    return progress
+
+
+def run_key(features: FeatureSet, options: TuneOptions, seed: int, model: nn.Module) -> str:
+    """sha256 hex of what decides a run besides code and machine."""
+    shapes = {name: list(tensor.shape) for name, tensor in trained(model).items()}
+    document = (msgspec.to_builtins(features.header), msgspec.to_builtins(options), seed, shapes)
+    return hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
+
+
+def rate(step: int, steps: int, warm_up: float) -> float:
+    """Linear warm-up, then a cosine to zero (arXiv 1608.03983, without restarts), as a share of the peak."""
+    warm = max(1, round(warm_up * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / max(1, steps - warm))
+
+
+def _is_over(progress: Progress, patience: int) -> bool:
+    return len(progress.history) - 1 - progress.best_epoch >= patience and bool(progress.history)
+
+
+class _Run:
+    """What stays the same from epoch to epoch. Everything random in an epoch comes from seed and epoch alone."""
+
+    def __init__(
+        self, model: Tunable, features: FeatureSet, options: TuneOptions, seed: int, processes: Processes
+    ) -> None:
+        self._model, self._features, self._options, self._seed = model, features, options, seed
+        self.processes = processes
+        self._train, self._val = features.indices(TRAIN), features.indices(VAL)
+        if not len(self._train) or not len(self._val):
+            raise ValueError(
+                f"{features.folder}: came {len(self._train)} clips to train on and {len(self._val)} to validate on, "
+                "expected some of both; give the rows splits"
+            )
+        self._targets_NK = torch.from_numpy(features.targets_NK)
+        self._positive_K = positive_weights(features.targets_NK[self._train], options.objective.balance)
+        self._steps = -(-len(self._train) // options.batch_size)
+        self._parameters = model.trained_parameters()
+        decayed = [parameter for parameter in self._parameters if parameter.ndim > 1]
+        others = [parameter for parameter in self._parameters if parameter.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
+
+    def epoch(self, epoch: int) -> float:
+        """Train on every clip once; the mean loss."""
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._train).tolist()
+        self._model.train()
+        losses = []
+        for step in range(self._steps):
+            start = step * self._options.batch_size
+            done = epoch * self._steps + step
+            share = rate(done, self._options.epochs * self._steps, self._options.warm_up)
+            for group in self.optimiser.param_groups:
+                group["lr"] = self._options.learning_rate * share
+            losses.append(self._step(order[start : start + self._options.batch_size], epoch))
+        return float(np.mean(losses))
+
+    def validate(self) -> float:
+        """Quality on validation clips."""
+        return quality(logits(self._model, self._features, self._val), self._features, self._val)
+
+    def _step(self, indices: list[int], epoch: int) -> float:
+        own = self.processes.share(indices)
+        known_K = (~self._targets_NK[indices].isnan()).sum(0)
+        loss = torch.zeros(())
+        self.optimiser.zero_grad(set_to_none=True)
+        if own:
+            batch = hidden_batch(self._features, own, self._options.hiding, seed=self._seed, epoch=epoch)
+            targets_NK = self._targets_NK[own]
+            loss = summed_loss(self._model(batch), targets_NK, self._positive_K, known_K, self._options.objective)
+            torch.autograd.backward(loss)
+        gradients = []
+        for parameter in self._parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        total = loss.detach().clone()
+        self.processes.sum_([*gradients, total])
+        nn.utils.clip_grad_norm_(self._parameters, self._options.gradient_norm)
+        self.optimiser.step()
+        return float(total)

@@ -1,0 +1,76 @@
+"""An arm as it is trained: projections of the frozen features into tokens, and the arm's own network over them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from engines.models.arms import ARMS, FusionInputs
+from engines.models.pretrained.words import WordVectors
+from engines.models.starter import Projection, StarterNetwork, StarterSizes, StarterText
+from engines.training.features import FeatureBatch, FeatureSet
+
+
+class Tunable(nn.Module):
+    """Features -> tokens -> logits: the trained parts of a starter network, with any arm in the place of its fusion."""
+
+    def __init__(self, arm: str, sizes: StarterSizes, words: WordVectors, features: FeatureSet) -> None:
+        super().__init__()
+        D, shapes = sizes.embedding_size, features.feature_shapes
+        self.reads = ARMS[arm].reads
+        self.vision = Projection(shapes["vision"][1], D, shapes["vision"][0])
+        self.audio = Projection(shapes["audio"][1], D, shapes["audio"][0])
+        self.text = StarterText(D, sizes.vocabulary_size, sizes.word_features, sizes.heads)
+        self.text.words = words
+        self.body = ARMS[arm].build(D, sizes.heads, sizes.layers, sizes.audio_layers)
+
+    def forward(self, batch: FeatureBatch) -> Tensor:
+        """Logits (N, K)."""
+        logits_NK: Tensor = self.body(*self.tokens(batch))
+        return logits_NK
+
+    def tokens(self, batch: FeatureBatch) -> FusionInputs:
+        """What fusion networks take; a modality that the arm does not read costs nothing."""
+        vision_NVD = self._projected("vision", batch.vision_NFPC, batch.vision_mask_NF, batch.places_NFP)
+        audio_NAD = self._projected("audio", batch.audio_NWPC, batch.audio_mask_NW, None)
+        P, Q = batch.vision_NFPC.shape[2], batch.audio_NWPC.shape[2]
+        return FusionInputs(
+            vision_NVD,
+            batch.vision_mask_NF.repeat_interleave(P, 1),
+            batch.vision_seconds_NF.repeat_interleave(P, 1),
+            audio_NAD,
+            batch.audio_mask_NW.repeat_interleave(Q, 1),
+            batch.audio_seconds_NW.repeat_interleave(Q, 1),
+            self._words(batch, vision_NVD.shape[-1]),
+            batch.text_mask_NL,
+        )
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """Those of the arm: frozen ones and those of modalities that it does not read stay as they are."""
+        parts = [self.body, *(self.get_submodule(name) for name in self.reads)]
+        return [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]
+
+    def give(self, network: StarterNetwork) -> None:
+        """Put what the arm `vlmae` has learnt into a starter network of the same sizes."""
+        network.vision.project.load_state_dict(self.vision.state_dict())
+        network.audio.project.load_state_dict(self.audio.state_dict())
+        network.text.load_state_dict(self.text.state_dict())
+        network.fusion.load_state_dict(self.body.get_submodule("fusion").state_dict())
+
+    def _words(self, batch: FeatureBatch, size: int) -> Tensor:
+        if "text" not in self.reads:
+            return torch.zeros((*batch.ids_NL.shape, size))
+        words_NLD: Tensor = self.text(batch.ids_NL, batch.segments_NL, batch.text_mask_NL)
+        return words_NLD
+
+    def _projected(self, modality: str, features_NXPC: Tensor, mask_NX: Tensor, places_NXP: Tensor | None) -> Tensor:
+        """Tokens (N, X P, D), projected only where there is something."""
+        project = self.vision if modality == "vision" else self.audio
+        N, X, P, _ = features_NXPC.shape
+        tokens_NXPD = torch.zeros((N, X, P, project.linear.out_features))
+        if modality in self.reads:
+            tokens_FPD = project.linear(project.norm(features_NXPC[mask_NX]))
+            places = torch.arange(P) if places_NXP is None else places_NXP[mask_NX]
+            tokens_FPD = tokens_FPD + project.position_PD[places]
+            tokens_NXPD = tokens_NXPD.to(tokens_FPD.dtype).index_put((mask_NX,), tokens_FPD)
+        return tokens_NXPD.flatten(1, 2)

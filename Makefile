@@ -84,5 +84,5 @@ $(RUNTIME): $(PINS) | $(BIN)/python
 
 $(TOOLS): $(RUNTIME)
 	@echo "Installing what training and tests need into $(VENV) (once; PyTorch is large)"
-	@$(PIP) install -q -c constraints.txt -e ".[train]" --group test
+	@$(PIP) install -q -c constraints.txt -e ".[train,huggingface,privacy]" --group test
 	@touch $@

@@ -52,6 +52,12 @@ class Curve:
         good_BT = self.alarms_BT <= rate * self.alarms_BT[:, -1:] * (1 + ROUNDING)
         return self._best_recall(good_BT)
 
+    def area_under_roc(self) -> NDArray[np.float64]:
+        """Chance that a positive scores above a negative, a tie counting half; NaN without one of either."""
+        new_BT = np.diff(self.alarms_BT, axis=1, prepend=0.0)
+        above_BT = self.hits_BT - np.diff(self.hits_BT, axis=1, prepend=0.0) / 2
+        return _ratio((new_BT * above_BT).sum(1), (self.hits_BT[:, -1:] * self.alarms_BT[:, -1:]).sum(1))
+
     def precision(self) -> NDArray[np.float64]:
         """0 where nothing that is called has any weight."""
         called_BT = self.hits_BT + self.alarms_BT

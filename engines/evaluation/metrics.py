@@ -39,7 +39,7 @@ def spearman(grades_N: Float, scores_N: Float) -> float:
     return float(weighted_spearman(grades_N, scores_N, np.ones((1, len(grades_N))))[0])
 
 
-def weighted_spearman(grades_N: Float, scores_N: Float, weights_BN: Float) -> Float:
+def weighted_spearman(grades_N: Float, scores_N: Float, weights_BN: Float) -> NDArray[np.float64]:
     """Spearman's correlation once for each row of weights; whole weights equal copies of clips."""
     ranks_2BN = np.stack([_ranks(values_N, weights_BN) for values_N in (grades_N, scores_N)])
     total_B1 = weights_BN.sum(1, keepdims=True)

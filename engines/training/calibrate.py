@@ -21,7 +21,7 @@ def calibrate(logits_MK: NDArray[np.float32], labels_MK: NDArray[np.float32]) ->
         known_M = ~np.isnan(labels_MK[:, k])
         if not known_M.any():
             raise ValueError(f"calibration of {task}: came no label, expected one or more")
-        tasks[task] = _fit(logits_MK[known_M, k].astype(np.float64), labels_MK[known_M, k].astype(np.float64))
+        tasks[task] = calibrate_task(logits_MK[known_M, k].astype(np.float64), labels_MK[known_M, k].astype(np.float64))
     return Calibration(tasks=tasks)
 
 
@@ -34,8 +34,11 @@ def thresholds(scores_MK: NDArray[np.float32], labels_MK: NDArray[np.float32]) -
     return chosen
 
 
-def _fit(logits_M: NDArray[np.float64], labels_M: NDArray[np.float64]) -> TaskCalibration:
-    """Newton's method with halved steps on the convex loss in slope = 1 / temperature and bias."""
+def calibrate_task(logits_M: NDArray[np.float64], labels_M: NDArray[np.float64]) -> TaskCalibration:
+    """Temperature and bias of one task, both (M,); Newton's method with halved steps on the convex loss.
+
+    Raises `ValueError` when higher logits go with fewer positives.
+    """
     features_M2 = np.stack([logits_M, np.ones_like(logits_M)], axis=1)
     identity_2 = np.array([1.0, 0.0])
 

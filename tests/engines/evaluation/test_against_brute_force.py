@@ -56,6 +56,13 @@ def test_recall_at_false_positives(case: Case, rate: float) -> None:
     assert metrics.recall_at_false_positives(*case, rate) == pytest.approx(expected)
 
 
+@given(cases())
+def test_area_under_roc(case: Case) -> None:
+    positives, negatives = case[1][case[0] == 1], case[1][case[0] == 0]
+    won = [1.0 if high > low else 0.5 if high == low else 0.0 for high in positives for low in negatives]
+    assert Curve.of(*case).area_under_roc()[0] == pytest.approx(np.mean(won))
+
+
 @given(cases(grades=3))
 def test_spearman(case: Case) -> None:
     def ranks(values: NDArray[np.float64]) -> list[float]:
@@ -107,6 +114,7 @@ WEIGHTED: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[
     "AP": lambda labels, scores, weights: Curve.of(labels, scores, weights).average_precision(),
     "R@P": lambda labels, scores, weights: Curve.of(labels, scores, weights).recall_at_precision(0.6),
     "R@FP": lambda labels, scores, weights: Curve.of(labels, scores, weights).recall_at_false_positives(0.2),
+    "AUC": lambda labels, scores, weights: Curve.of(labels, scores, weights).area_under_roc(),
     "Spearman": metrics.weighted_spearman,
 }
 

@@ -40,7 +40,7 @@ def logits(model: Tunable, features: FeatureSet, indices: Indices, condition: st
     with torch.inference_mode():
         for start in range(0, len(indices), BATCH):
             part = slice(start, start + BATCH)
-            parts.append(model(_heard(features, indices[part], others[part], condition)).to(torch.float32).numpy())
+            parts.append(model(heard(features, indices[part], others[part], condition)).to(torch.float32).numpy())
     return np.concatenate(parts) if parts else np.zeros((0, len(TASKS)), np.float32)
 
 
@@ -74,7 +74,8 @@ def task_quality(task: str, logits_NK: Float32, features: FeatureSet, indices: I
     return measure(truth_N[known_N].astype(np.float64), logits_NK[known_N, k].astype(np.float64))
 
 
-def _heard(features: FeatureSet, indices: Indices, others: Indices, condition: str) -> FeatureBatch:
+def heard(features: FeatureSet, indices: Indices, others: Indices, condition: str) -> FeatureBatch:
+    """A batch with its sound as that condition makes it; `others`: whose sound it gets when sounds are exchanged."""
     if condition.startswith("noise_"):
         has = [features.has(condition, int(index)) for index in indices]
         return features.batch(indices, [condition if there else CLIPS for there in has])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,8 +34,7 @@ class Processes:
 @contextmanager
 def joined() -> Iterator[Processes]:
     """The group that torchrun started this process in; alone where it did not."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
+    if not distributed.is_torchelastic_launched():
         yield Processes()
         return
     distributed.init_process_group("gloo")

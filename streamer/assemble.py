@@ -18,9 +18,11 @@ from engines.engine_set import open_engines
 from engines.ort import OrtOptions
 from streamer.admin import Health, admin_server
 from streamer.cache.redis import open_cache
+from streamer.categories import Categories
 from streamer.commit import Committer
 from streamer.embed import Embedder
 from streamer.errors import SettingsError
+from streamer.evidence import Naming
 from streamer.fetch import Fetcher
 from streamer.flow import Flow
 from streamer.kafka.options import KafkaOptions
@@ -28,9 +30,9 @@ from streamer.kafka.stream import KafkaStream
 from streamer.metrics import Metrics
 from streamer.outbox import Outbox
 from streamer.pipeline import Pipeline
-from streamer.policy import Judgement
+from streamer.policy import Judgement, PolicyOptions
 from streamer.recall import Recaller
-from streamer.records import TASKS, Lineage
+from streamer.records import TASKS, Lineage, Modality
 from streamer.sample import ClipShape
 from streamer.sandbox.host import Sandbox
 from streamer.score import Scorer
@@ -79,10 +81,28 @@ def event_bytes(bundle: Bundle) -> int:
     return 2 * (sizes.max_frames * 3 * sizes.frame_pixels**2 + sizes.max_windows * sizes.window_samples * 4)
 
 
+def categories_of(bundle: Bundle, policy: PolicyOptions) -> Categories:
+    """What of the bundle's own knowledge raises scores. Raises `SettingsError` (fatal) for a category it has not."""
+    try:
+        counted = policy.counted(bundle.calibration.categories)
+    except ValueError as error:
+        raise SettingsError(f"{error} ({bundle.name})") from error
+    return Categories(bundle.calibration, {Modality(name): priors for name, priors in bundle.priors.items()}, counted)
+
+
+def naming_of(bundle: Bundle) -> Naming:
+    """How the bundle calls what it sees and hears."""
+    return Naming(
+        {Modality(name): classes for name, classes in bundle.classes.items()},
+        {Modality(name): members for name, members in bundle.members.items()},
+    )
+
+
 @contextmanager
 def open_parts(settings: Settings) -> Iterator[Parts]:
     """Everything between an event and its verdicts, started and warmed. Raises `SettingsError` (fatal)."""
     bundle = load_bundle(settings.engine.bundle)
+    categories = categories_of(bundle, settings.policy)
     secret = settings.secret.get_secret_value().encode() if settings.secret else _PUBLIC_SECRET
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(settings.sandbox, settings.decode, clip_shape(bundle)))
@@ -105,8 +125,8 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             sandbox=sandbox,
             recaller=Recaller(bundle, open_cache(settings.cache), plan_id=plan_id, secret=derived(secret, b"cache")),
             embedder=Embedder(engines, bundle.embedding_size),
-            scorer=Scorer(engines.fusion, bundle.calibration),
-            judgement=Judgement(settings.policy, thresholds, lineage),
+            scorer=Scorer(engines.fusion, categories),
+            judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
             secret=derived(secret, b"sampling"),
         )
         yield Parts(pipeline, bundle, sandbox, lineage)

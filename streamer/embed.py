@@ -6,7 +6,7 @@ Tokens are kept in half precision on every path, so that a cached verdict and a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from streamer.records import (
     Embeddings,
     Float16,
     Float64,
+    Marks,
     Modality,
     Tokens,
 )
@@ -59,9 +60,7 @@ class Embedder:
             series = [clip.windows_TS for clip in clips]
             spans = [_windows(clip.window_seconds_T, clip.window_span_seconds) for clip in clips]
             runner, name = self._engines.audio, "windows_FS"
-        return _encode_series(
-            lambda array_F: runner({name: array_F})["tokens_FPD"], series, spans, self._embedding_size
-        )
+        return _encode_series(lambda array_F: runner({name: array_F}), series, spans, self._embedding_size)
 
     def _encode_text(self, cases: Sequence[Case]) -> list[Tokens]:
         longest = max(len(case.recall.text.ids_L) for case in cases)
@@ -79,7 +78,7 @@ class Embedder:
         tokens_NLD = _half(outputs["tokens_NLD"])
         lengths = mask_NL.sum(axis=1)
         return [
-            Tokens(tokens_NLD[n : n + 1, :L], np.zeros((1, 2)), np.ones((1, L), np.bool_))
+            Tokens(tokens_NLD[n : n + 1, :L], np.zeros((1, 2)), np.ones((1, L), np.bool_), Marks.none(1))
             for n, L in enumerate(lengths.tolist())
         ]
 
@@ -108,16 +107,32 @@ def _windows(seconds_T: Float64, span_seconds: float) -> Float64:
 
 
 def _encode_series(
-    run: Callable[[Array], Array], series: Sequence[Array | None], spans: Sequence[Float64], D: int
+    run: Callable[[Array], Mapping[str, Array]], series: Sequence[Array | None], spans: Sequence[Float64], D: int
 ) -> list[Tokens]:
     """Encode frames or windows of many videos back to back, and hand each video its own again."""
     present = [array for array in series if array is not None]
-    tokens_FPD = _half(run(np.concatenate(present))) if present else np.zeros((0, 1, D), np.float16)
+    tokens_FPD, marks = np.zeros((0, 1, D), np.float16), Marks.none(0)
+    if present:
+        outputs = run(np.concatenate(present))
+        tokens_FPD, marks = _half(outputs["tokens_FPD"]), _marks(outputs)
     P = tokens_FPD.shape[1]
     result, start = [], 0
     for array, spans_T2 in zip(series, spans, strict=True):
-        T = 0 if array is None else len(array)
-        values_TPD = tokens_FPD[start : start + T]
-        result.append(Tokens(values_TPD, spans_T2, np.ones((T, P), np.bool_)))
-        start += T
+        end = start + (0 if array is None else len(array))
+        mask_TP = np.ones((end - start, P), np.bool_)
+        result.append(Tokens(tokens_FPD[start:end], spans_T2, mask_TP, marks.rows(start, end)))
+        start = end
     return result
+
+
+def _marks(outputs: Mapping[str, Array]) -> Marks:
+    """Marks of all frames or windows. Raises `EngineFailedError` for what is no index and no probability."""
+    nothing = Marks.none(len(outputs["tokens_FPD"]))
+    marks = Marks(
+        np.asarray(outputs.get("classes_FI", nothing.classes_TI), np.int32),
+        np.asarray(outputs.get("class_scores_FI", nothing.class_scores_TI), np.float32),
+        np.asarray(outputs.get("priors_FR", nothing.priors_TR), np.float32),
+    )
+    if not marks.whole:
+        raise EngineFailedError(f"an encoder gave {marks}, of which some are no index or no probability")
+    return marks

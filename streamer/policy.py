@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from streamer.evidence import Naming
 from streamer.options import Options
 from streamer.records import Action, Coverage, Lineage, Modality, State, Task
 
@@ -16,13 +17,15 @@ class TaskPolicy(Options):
     """From which calibrated probability on each action is asked for; an action left out is never taken.
 
     `flag` says which side is bad: clickbait and adult are bad when the score is high, relevance when it is low.
-    A `review` of None takes the threshold that the bundle recommends.
+    A `review` of None takes the threshold that the bundle recommends. `categories` are those that count: a score is
+    at least that of each; None counts all that the bundle has, an empty list none.
     """
 
     flag: Literal["above", "below"] = "above"
     review: float | None = Field(default=None, ge=0, le=1)
     restrict: float | None = Field(default=None, ge=0, le=1)
     block: float | None = Field(default=None, ge=0, le=1)
+    categories: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _severe_actions_need_more(self) -> TaskPolicy:
@@ -51,6 +54,19 @@ class PolicyOptions(Options):
         """The policy of one task."""
         return {Task.CLICKBAIT: self.clickbait, Task.ADULT: self.adult, Task.RELEVANCE: self.relevance}[task]
 
+    def counted(self, known: Mapping[str, Collection[str]]) -> dict[Task, tuple[str, ...]]:
+        """The categories of each task that raise its score, of the `known` ones of a bundle.
+
+        Raises `ValueError` for one that the bundle does not have.
+        """
+        counted = {}
+        for task in Task:
+            there, asked = tuple(known.get(task, ())), self.of(task).categories
+            if asked is not None and (strange := sorted(set(asked) - set(there))):
+                raise ValueError(f"policy.{task}.categories: came {strange}, the bundle has {list(there)}")
+            counted[task] = there if asked is None else asked
+        return counted
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -59,6 +75,7 @@ class Judgement:
     policy: PolicyOptions
     thresholds: Mapping[Task, float]  # recommended by the bundle
     lineage: Lineage
+    naming: Naming = field(default_factory=Naming)
 
     def threshold(self, task: Task) -> float:
         """The score at which the mildest action begins."""

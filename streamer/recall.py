@@ -17,7 +17,7 @@ from streamer.cache.sealed import seal, unseal
 from streamer.records import Case, Coverage, Embeddings, Event, Fusion, Modality, Recall, Text, Tokens
 
 #: Change when the meaning of cached values changes.
-CACHE_SCHEMA = 1
+CACHE_SCHEMA = 2
 
 _MEDIA = (Modality.VISION, Modality.AUDIO)
 

@@ -5,7 +5,8 @@
 Every record is frozen and cannot be built with shapes that do not fit; `repr` shows shapes, never pixels.
 
 Shape letters: N cases of a batch, T frames or windows of a clip, C,H,W channel, height, width, S samples of an
-audio window, P tokens of one frame or window, L tokens of a text, D embedding size, K tasks.
+audio window, P tokens of one frame or window, L tokens of a text, D embedding size, K tasks, I most probable classes,
+R priors, M modalities.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ Float16 = NDArray[np.float16]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 UInt8 = NDArray[np.uint8]
+Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
 CacheTier = Literal["none", "memory", "redis"]
@@ -234,6 +236,45 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What a tower knows by itself of each frame or window, beside its tokens.
+
+    classes_TI: int32, indices of the most probable classes, most probable first; I = 0 where the tower names nothing.
+    class_scores_TI: float32, their probabilities in [0, 1].
+    priors_TR: float32 in [0, 1], that it shows or sounds like each of the bundle's priors; R = 0 where there are none.
+    """
+
+    classes_TI: Int32
+    class_scores_TI: Float32
+    priors_TR: Float32
+
+    def __post_init__(self) -> None:
+        T, I = _shape("classes_TI", self.classes_TI, np.int32, 2)  # noqa: E741
+        scores = _shape("class_scores_TI", self.class_scores_TI, np.float32, 2)
+        priors = _shape("priors_TR", self.priors_TR, np.float32, 2)
+        if scores != (T, I) or priors[0] != T:
+            raise ValueError(f"Marks: classes {(T, I)} with scores {scores} and priors {priors}; one row each")
+
+    @property
+    def whole(self) -> bool:
+        """Whether every index and probability is one."""
+        shares = (self.class_scores_TI, self.priors_TR)
+        return bool((self.classes_TI >= 0).all()) and all(((x >= 0) & (x <= 1)).all() for x in shares)
+
+    def rows(self, start: int, end: int) -> Marks:
+        """Those of some of the frames or windows."""
+        return Marks(self.classes_TI[start:end], self.class_scores_TI[start:end], self.priors_TR[start:end])
+
+    @classmethod
+    def none(cls, T: int) -> Marks:
+        """Of T frames, windows or texts of which nothing is known by name."""
+        return cls(np.zeros((T, 0), np.int32), np.zeros((T, 0), np.float32), np.zeros((T, 0), np.float32))
+
+    def __repr__(self) -> str:
+        return _repr_shapes(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """Token embeddings of one modality of one video.
 
@@ -241,17 +282,21 @@ class Tokens:
         that a cached value and a fresh one are the same bits.
     spans_T2: float64 seconds [start, end] of each; a frame is an instant; all zero for text.
     mask_TP: bool, False where a token is padding.
+    marks: of each frame or window; of a text there are none.
     """
 
     values_TPD: Float16
     spans_T2: Float64
     mask_TP: NDArray[np.bool_]
+    marks: Marks
 
     def __post_init__(self) -> None:
         T, P, _ = _shape("values_TPD", self.values_TPD, np.float16, 3)
         for name, array, want in (("spans_T2", self.spans_T2, (T, 2)), ("mask_TP", self.mask_TP, (T, P))):
             if array.shape != want:
                 raise ValueError(f"{name}: came {array.shape}, expected {want} beside values {(T, P)}")
+        if len(self.marks.classes_TI) != T:
+            raise ValueError(f"marks: came {len(self.marks.classes_TI)} rows, expected {T} beside values {(T, P)}")
 
     def __repr__(self) -> str:
         return _repr_shapes(self)
@@ -369,6 +414,7 @@ class Fused:
     without_KM: float32 logits without modality m (order of `Modality`); the logits themselves where m is missing.
     embedding_D: float32, unit norm, for nearest neighbours.
     novelty: float32 in [0, 2], cosine distance to the nearest of the training clips that the bundle keeps.
+    vision_marks, audio_marks: what the towers said of each frame and window of `attention`.
     """
 
     logits_K: Float32
@@ -376,6 +422,8 @@ class Fused:
     embedding_D: Float32
     novelty: float
     attention: Attention
+    vision_marks: Marks
+    audio_marks: Marks
 
     def __post_init__(self) -> None:
         (K,) = _shape("logits_K", self.logits_K, np.float32, 1)
@@ -384,6 +432,19 @@ class Fused:
                 f"Fused: logits {(K,)}, without {self.without_KM.shape}; "
                 f"expected {len(TASKS)} tasks and {len(Modality)} modalities"
             )
+        for modality in (Modality.VISION, Modality.AUDIO):
+            spans_T2, marks = self.spans_of(modality), self.marks_of(modality)
+            if len(spans_T2) != len(marks.classes_TI):
+                raise ValueError(f"Fused: {marks} of {modality} with {len(spans_T2)} spans; expected one row each")
+
+    def marks_of(self, modality: Modality) -> Marks:
+        """What the tower said of each frame (vision) or window (audio)."""
+        return self.vision_marks if modality is Modality.VISION else self.audio_marks
+
+    def spans_of(self, modality: Modality) -> Float64:
+        """Seconds [start, end] of each frame (vision) or window (audio)."""
+        attention = self.attention
+        return attention.vision_spans_T2 if modality is Modality.VISION else attention.audio_spans_T2
 
     def __repr__(self) -> str:
         return _repr_shapes(self)
@@ -398,22 +459,60 @@ class Fusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Category:
+    """A named part of a task's score, judged by towers alone: from their priors, without the fusion network.
+
+    logits_M: float32, by modality, the task's logit that is as likely as the category there; -inf where it is unknown.
+    score: calibrated probability in [0, 1], by the modality that speaks loudest for it.
+    modality, prior_T: that modality, and its float32 prior in [0, 1] for each frame or window.
+    counted: whether the policy lets it raise the task's score.
+    """
+
+    name: str
+    logits_M: Float32
+    score: float
+    modality: Modality
+    prior_T: Float32
+    counted: bool
+
+    def __repr__(self) -> str:
+        return _repr_shapes(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """One case's calibrated answer, with what it was made from.
 
-    scores_K: float32 probabilities in [0, 1].
+    logits_K: float32, the fusion network's or, where that is higher, the highest of the task's counted categories.
+    scores_K: float32 probabilities in [0, 1], those of `logits_K`.
+    network_K: float32 probabilities in [0, 1], by the fusion network alone.
     attribution_KM: float32, the logit minus that without modality m; zero where m is missing anyway.
     without_KM: float32, the score without modality m; the score itself where m is missing anyway.
+    categories: of each task, in the bundle's order; without those of which the video's modalities know nothing.
     """
 
     fused: Fused
+    logits_K: Float32
     scores_K: Float32
+    network_K: Float32
     attribution_KM: Float32
     without_KM: Float32
+    categories: tuple[tuple[Category, ...], ...]
 
     def __post_init__(self) -> None:
-        if self.scores_K.shape != self.fused.logits_K.shape or self.without_KM.shape != self.fused.without_KM.shape:
-            raise ValueError(f"Scores: scores {self.scores_K.shape}, without {self.without_KM.shape}; of {self.fused}")
+        vectors = (self.logits_K, self.scores_K, self.network_K)
+        if any(vector.shape != self.fused.logits_K.shape for vector in vectors) or len(self.categories) != len(TASKS):
+            raise ValueError(
+                f"Scores: {self.scores_K.shape} with {len(self.categories)} tasks' categories; {self.fused}"
+            )
+        if self.without_KM.shape != self.fused.without_KM.shape:
+            raise ValueError(f"Scores: without {self.without_KM.shape}; of {self.fused}")
+
+    def carrier(self, k: int) -> Category | None:
+        """The category that the score of task k is that of; None where it is the fusion network's own."""
+        counted = [category for category in self.categories[k] if category.counted]
+        loudest = max(counted, key=lambda category: category.logits_M.max(), default=None)
+        return loudest if self.logits_K[k] > self.fused.logits_K[k] else None
 
     def __repr__(self) -> str:
         return _repr_shapes(self)
@@ -424,7 +523,10 @@ class Scores:
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """A span of the video that the score rests on. `weight` is the attention share in [0, 1]."""
+    """A span of the video that the score rests on. `weight` is its share of the score in [0, 1].
+
+    name: what was seen or heard there, where a tower knows it: "Gunshot, gunfire".
+    """
 
     modality: Modality
     weight: float

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engines.calibration import Calibration
 from engines.runner import Runner, RunnerError
 from engines.spec import Array
+from streamer.categories import Categories, raised
 from streamer.errors import EngineFailedError
 from streamer.records import TASKS, Attention, Embeddings, Float32, Fused, Fusion, Int64, Modality, Scores, Tokens
 
@@ -29,9 +29,9 @@ _INPUTS = {
 class Scorer:
     """Runs the fusion graph on batches. Not thread-safe, as its runner."""
 
-    def __init__(self, fusion: Runner, calibration: Calibration) -> None:
+    def __init__(self, fusion: Runner, categories: Categories) -> None:
         self._fusion = fusion
-        self._calibration = calibration
+        self._categories = categories
 
     def fuse(self, embeddings: Embeddings) -> Fusion:
         """What the network says of every case, in order. Raises `EngineFailedError` (retryable)."""
@@ -49,6 +49,8 @@ class Scorer:
                 embedding_D=np.asarray(outputs["embedding_ND"][n], np.float32),
                 novelty=float(outputs["novelty_N"][n]),
                 attention=_attention(outputs, n, tokens),
+                vision_marks=tokens[Modality.VISION].marks,
+                audio_marks=tokens[Modality.AUDIO].marks,
             )
             for n, tokens in enumerate(embeddings.tokens)
         )
@@ -56,10 +58,21 @@ class Scorer:
 
     def score(self, fused: Fused) -> Scores:
         """Calibrated scores of one case: the same for what is fresh and what was recalled."""
-        logits_RK = np.concatenate([fused.logits_K[None], fused.without_KM.T])
-        scores_RK = self._calibration.scores(logits_RK)
-        attribution_KM = fused.logits_K[:, None] - fused.without_KM
-        return Scores(fused, scores_RK[0], attribution_KM, scores_RK[1:].T)
+        categories = self._categories.of(fused)
+        logits_K = raised(fused.logits_K, categories)
+        without_MK = np.stack(
+            [raised(fused.without_KM[:, m], categories, without=modality) for m, modality in enumerate(Modality)]
+        )
+        scores_RK = self._categories.calibration.scores(np.concatenate([[fused.logits_K, logits_K], without_MK]))
+        return Scores(
+            fused,
+            logits_K=logits_K,
+            scores_K=scores_RK[1],
+            network_K=scores_RK[0],
+            attribution_KM=logits_K[:, None] - without_MK.T,
+            without_KM=scores_RK[2:].T,
+            categories=categories,
+        )
 
     def _logits_without(self, inputs: Mapping[str, Array], logits_NK: Float32) -> Float32:
         """(N, K, M) logits with each modality left out; the logits themselves where it is missing anyway."""

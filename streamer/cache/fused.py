@@ -1,11 +1,11 @@
 """What the fusion network said of one case <-> sealed bytes. Pure.
 
-    header | logits, without, embedding, novelty, weights (float32) | spans (float64) | coverage | HMAC-SHA256
+    header | logits, without, embedding, novelty, weights (float32) | spans (float64) | marks | coverage | HMAC-SHA256
 
 Full precision and no compression: a recalled value is the same bits as the fresh one, and few enough not to matter.
 Checked like tokens (`sealed.py`): first the HMAC, then every size.
 
-K tasks, M modalities, D embedding size, V frames, A audio windows.
+K tasks, M modalities, D embedding size, V frames, A audio windows, I classes and R priors of each.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import struct
 import msgspec
 import numpy as np
 
+from streamer.cache.marked import marks_bytes, marks_from, marks_size
 from streamer.cache.signed import signed, verified
 from streamer.records import TASKS, Attention, Coverage, Float32, Float64, Fused, Modality
 
 _MAGIC = b"ESHF"
-_VERSION = 1
-_HEADER = struct.Struct("<4sB3xIIII")  # magic, version, D, V, A, bytes of coverage
+_VERSION = 2
+#: Magic, version, D, V, A, I and R of the frames, I and R of the windows, bytes of coverage.
+_HEADER = struct.Struct("<4sB3xIIIIIIII")
 _PURPOSE = b"earshot sealed fusion\0"
 _K, _M = len(TASKS), len(Modality)
 
@@ -30,16 +32,18 @@ def seal_fused(fused: Fused, coverage: Coverage, *, cache_key: str, secret: byte
     """The bytes to keep under `cache_key`.
 
     Raises:
-        ValueError: something is not finite; an engine that gives such must not be remembered.
+        ValueError: something is not finite, or no probability; an engine that gives such must not be remembered.
     """
     seen, heard = fused.attention.vision_spans_T2, fused.attention.audio_spans_T2
     numbers = np.concatenate([array.ravel() for array in _numbers(fused)]).astype("<f4")
     seconds = np.concatenate([seen.ravel(), heard.ravel()]).astype("<f8")
-    if not (np.isfinite(numbers).all() and np.isfinite(seconds).all()):
+    marks = (fused.vision_marks, fused.audio_marks)
+    if not (np.isfinite(numbers).all() and np.isfinite(seconds).all() and all(each.whole for each in marks)):
         raise ValueError(f"{fused}: came numbers that are not finite, expected an engine's; nothing was sealed")
     coverage_json = msgspec.json.encode(coverage)
-    header = _HEADER.pack(_MAGIC, _VERSION, len(fused.embedding_D), len(seen), len(heard), len(coverage_json))
-    body = b"".join((header, numbers.tobytes(), seconds.tobytes(), coverage_json))
+    sizes = [size for each in marks for size in (each.classes_TI.shape[1], each.priors_TR.shape[1])]
+    header = _HEADER.pack(_MAGIC, _VERSION, len(fused.embedding_D), len(seen), len(heard), *sizes, len(coverage_json))
+    body = b"".join((header, numbers.tobytes(), seconds.tobytes(), *map(marks_bytes, marks), coverage_json))
     return signed(body, purpose=_PURPOSE, cache_key=cache_key, secret=secret)
 
 
@@ -69,13 +73,15 @@ def _numbers(fused: Fused) -> tuple[Float32, ...]:
 
 
 def _parsed(body: bytes) -> tuple[Fused, Coverage] | None:
-    magic, version, D, V, A, coverage_bytes = _HEADER.unpack_from(body)
+    magic, version, D, V, A, vision_I, vision_R, audio_I, audio_R, coverage_bytes = _HEADER.unpack_from(body)
     if (magic, version) != (_MAGIC, _VERSION):
         return None
     shapes: tuple[tuple[int, ...], ...] = ((_K,), (_K, _M), (D,), (1,), (_K, V), (_K, A), (_K,))
     sizes = [math.prod(shape) for shape in shapes]
     seconds_start = _HEADER.size + 4 * sum(sizes)
-    coverage_start = seconds_start + 16 * (V + A)
+    vision_start = seconds_start + 16 * (V + A)
+    audio_start = vision_start + marks_size(V, vision_I, vision_R)
+    coverage_start = audio_start + marks_size(A, audio_I, audio_R)
     if len(body) != coverage_start + coverage_bytes:
         return None
     numbers = np.frombuffer(body, "<f4", sum(sizes), _HEADER.size).astype(np.float32)
@@ -88,5 +94,7 @@ def _parsed(body: bytes) -> tuple[Fused, Coverage] | None:
     )
     spans_X2 = seconds.reshape(V + A, 2)
     attention = Attention(vision_KV, audio_KA, text_K, spans_X2[:V], spans_X2[V:])
+    seen = marks_from(body, vision_start, V, vision_I, vision_R)
+    heard = marks_from(body, audio_start, A, audio_I, audio_R)
     coverage = msgspec.json.decode(body[coverage_start:], type=Coverage)
-    return Fused(logits_K, without_KM, embedding_D, float(novelty_1[0]), attention), coverage
+    return Fused(logits_K, without_KM, embedding_D, float(novelty_1[0]), attention, seen, heard), coverage

@@ -86,10 +86,11 @@ def _row(verdict: Verdict, scale: float, labels: Mapping[Task, bool]) -> Element
     action = tag(
         "span", f"{words.SIGNS[verdict.action]} {verdict.action.value}", class_=f"badge {verdict.action.value}"
     )
+    parts = words.judged_parts(verdict)
     return tag(
         "tr",
         tag("th", verdict.task.value, _truth(verdict, labels.get(verdict.task)), scope="row"),
-        tag("td", _score(verdict), class_="wide"),
+        tag("td", _score(verdict), tag("span", parts, class_="state") if parts else None, class_="wide"),
         tag("td", action, state),
         tag("td", _attribution(verdict, scale), class_="wide"),
     )

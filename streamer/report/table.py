@@ -108,6 +108,8 @@ def _answer_cells(verdict: Verdict) -> tuple[Text, Text, Text, Text, Text]:
     bar = Text("━" * filled, style=_COLOURS[verdict.action]).append("─" * (_BAR_CELLS - filled), style="dim")
     sign = "≥" if verdict.score >= verdict.threshold else "<"
     why = Text(words.why(verdict))
+    for more in (words.also(verdict), words.judged_parts(verdict)):
+        why.append(f"\n{more}" if more else "", style="dim")
     if verdict.reason:
         why.append(f"\n{words.state(verdict)}: {words.clean(verdict.reason)}", style="dim")
     return Text(verdict.task.value), Text(f"{verdict.score:.2f} {sign} {verdict.threshold:.2f}"), bar, action, why

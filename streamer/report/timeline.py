@@ -166,11 +166,12 @@ def _lane(verdict: Verdict, true_spans: Sequence[TrueSpan], axis: Axis) -> Eleme
     middle = _LANE_HEIGHT // 2
     line = tag("line", x1=axis.at(0), x2=axis.at(axis.duration_seconds), y1=middle, y2=middle, class_="rule")
     listed = "; ".join(f"{words.what(item)} {words.percent(item.weight)}" for item in verdict.evidence)
+    also = words.also(verdict)
     heading = tag(
         "p",
         tag("span", verdict.task.value, class_="task"),
         tag("span", f"text {words.percent(read)}", class_="read") if read else None,
-        tag("span", words.why(verdict), class_="why"),
+        tag("span", words.why(verdict), tag("span", also, class_="also") if also else None, class_="why"),
         class_="lane-name",
     )
     drawing = tag(

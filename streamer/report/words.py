@@ -12,6 +12,9 @@ from streamer.report.shown import Reupload, Shown
 #: Marks that need no colour: an action is told apart by its sign and its name.
 SIGNS = {Action.ALLOW: "✓", Action.REVIEW: "?", Action.RESTRICT: "!", Action.BLOCK: "✕"}
 
+#: What each modality does; also the categories that every verdict with picture and sound has.
+PERCEIVED = {Modality.VISION: "seen", Modality.AUDIO: "heard", Modality.TEXT: "read"}
+
 #: Unicode categories that can move a cursor, reverse a line or break an encoder: titles come from strangers.
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -72,13 +75,26 @@ def span(evidence: Evidence) -> str:
 
 
 def named(evidence: Evidence) -> str:
-    """The modality, and what was perceived where a tower knows its name: "audio “siren”"."""
-    return f"{evidence.modality.value} “{clean(evidence.name)}”" if evidence.name else evidence.modality.value
+    """What was perceived, where a tower knows its name: "heard Siren"; else by which modality: "audio"."""
+    return f"{PERCEIVED[evidence.modality]} {clean(evidence.name)}" if evidence.name else evidence.modality.value
 
 
 def what(evidence: Evidence) -> str:
-    """Modality, name and span: "audio 2.0–3.1 s"."""
+    """What and when: "heard Siren 2.0–3.1 s", "audio 2.0–3.1 s"."""
     return f"{named(evidence)} {span(evidence)}".strip()
+
+
+def also(verdict: Verdict) -> str:
+    """What else of the evidence has a name, beside the strongest: "also seen revolver at 4.5 s"."""
+    best = strongest(verdict)
+    others = [what(evidence) for evidence in verdict.evidence if evidence.name and evidence is not best]
+    return f"also {', '.join(others)}" if others else ""
+
+
+def judged_parts(verdict: Verdict) -> str:
+    """The parts of a score that towers judge by themselves: "sexual 0.02, violent 0.91"."""
+    parts = {name: score for name, score in verdict.categories.items() if name not in PERCEIVED.values()}
+    return ", ".join(f"{clean(name)} {score:.2f}" for name, score in parts.items())
 
 
 def state(verdict: Verdict) -> str:

@@ -15,7 +15,7 @@ from streamer.cache.fused import seal_fused, unseal_fused
 from streamer.cache.sealed import seal, unseal
 from streamer.cache.signed import signed
 from streamer.records import Attention, Coverage, Float32, Fused
-from tests.cache.tokens import COVERAGE, some_tokens
+from tests.cache.tokens import COVERAGE, all_marks, mark_bits, some_marks, some_tokens
 
 SECRET = b"a secret of some length"
 KEY = "emb:1:fusion:abc"
@@ -30,7 +30,8 @@ def some_fused(V: int = 2, A: int = 3, D: int = 4, seed: int = 0) -> Fused:
         return rng.standard_normal(shape).astype(np.float32)
 
     attention = Attention(numbers(3, V), numbers(3, A), numbers(3), rng.random((V, 2)), rng.random((A, 2)))
-    return Fused(numbers(3), numbers(3, 3), numbers(D), float(numbers(1)[0]), attention)
+    heard = some_marks(A, R=1, seed=seed)
+    return Fused(numbers(3), numbers(3, 3), numbers(D), float(numbers(1)[0]), attention, some_marks(V), heard)
 
 
 def bits(fused: Fused) -> list[object]:
@@ -46,7 +47,12 @@ def bits(fused: Fused) -> list[object]:
         attention.vision_spans_T2,
         attention.audio_spans_T2,
     )
-    return [struct.pack("<d", fused.novelty), *((array.dtype, array.shape, array.tobytes()) for array in arrays)]
+    marks = [*mark_bits(fused.vision_marks), *mark_bits(fused.audio_marks)]
+    return [
+        struct.pack("<d", fused.novelty),
+        *((array.dtype, array.shape, array.tobytes()) for array in arrays),
+        *marks,
+    ]
 
 
 @st.composite
@@ -66,6 +72,8 @@ def all_fused(draw: st.DrawFn) -> Fused:
         numbers(D),
         draw(singles),
         Attention(numbers(3, V), numbers(3, A), numbers(3), *spans),
+        draw(all_marks(V)),
+        draw(all_marks(A)),
     )
 
 
@@ -125,12 +133,19 @@ def test_what_is_broken_is_not_sealed(bad: float) -> None:
 
 
 def body(
-    *, magic: bytes = b"ESHF", version: int = 1, V: int = 1, tail: bytes = COVERAGE_JSON, number: float = 0.5
+    *,
+    magic: bytes = b"ESHF",
+    version: int = 2,
+    V: int = 1,
+    tail: bytes = COVERAGE_JSON,
+    number: float = 0.5,
+    prior: float = 0.25,
 ) -> bytes:
-    """One frame, no sound, an embedding of one number."""
-    header = struct.pack("<4sB3xIIII", magic, version, 1, V, 0, len(COVERAGE_JSON))
+    """One frame with one class and one prior, no sound, an embedding of one number."""
+    header = struct.pack("<4sB3xIIIIIIII", magic, version, 1, V, 0, 1, 1, 0, 2, len(COVERAGE_JSON))
     singles = 3 + 9 + 1 + 1 + 3 + 3
-    return header + struct.pack(f"<{singles}f", *[number] * singles) + struct.pack("<dd", 1.0, 2.0) + tail
+    numbers = struct.pack(f"<{singles}f", *[number] * singles) + struct.pack("<dd", 1.0, 2.0)
+    return header + numbers + struct.pack("<iff", 7, 0.5, prior) + tail
 
 
 def judged(content: bytes) -> tuple[Fused, Coverage] | None:
@@ -143,20 +158,24 @@ def test_the_layout_is_the_documented_one() -> None:
     assert found[0].attention.vision_spans_T2.tolist() == [[1.0, 2.0]]
     assert found[0].attention.audio_KT.shape == (3, 0)
     assert found[0].logits_K.tolist() == [0.5, 0.5, 0.5]
+    assert found[0].vision_marks.classes_TI.tolist() == [[7]]
+    assert found[0].vision_marks.priors_TR.tolist() == [[0.25]]
+    assert found[0].audio_marks.priors_TR.shape == (0, 2)
 
 
 @pytest.mark.parametrize(
     "content",
     [
         pytest.param(b"", id="empty"),
-        pytest.param(body()[:23], id="short header"),
+        pytest.param(body()[:39], id="short header"),
         pytest.param(body(magic=b"ESHT"), id="magic"),
-        pytest.param(body(version=0), id="version"),
+        pytest.param(body(version=1), id="version"),
         pytest.param(body(V=2), id="another shape"),
         pytest.param(body(V=2**32 - 1), id="huge shape"),
         pytest.param(body()[:-1], id="too short"),
         pytest.param(body() + b"x", id="too long"),
         pytest.param(body(number=np.inf), id="infinite"),
+        pytest.param(body(prior=-0.5), id="prior below zero"),
         pytest.param(body(tail=b"{" + b" " * (len(COVERAGE_JSON) - 2) + b"}"), id="coverage"),
     ],
 )

@@ -22,6 +22,7 @@ from streamer.assemble import clip_shape
 from streamer.cache.memory import MemoryCache
 from streamer.cache.protocol import Cache, Tier
 from streamer.cache.redis import CacheOptions, RedisCache
+from streamer.categories import Categories
 from streamer.decode.formats import DecodeOptions
 from streamer.embed import Embedder
 from streamer.fetch import Fetcher, FetchOptions
@@ -109,7 +110,7 @@ def pipeline_with(
             sandbox=sandbox,
             recaller=Recaller(bundle, cache, plan_id=sandbox.plan_id, secret=SECRET),
             embedder=Embedder(engines, bundle.embedding_size),
-            scorer=Scorer(engines.fusion, bundle.calibration),
+            scorer=Scorer(engines.fusion, Categories(bundle.calibration)),
             judgement=Judgement(PolicyOptions(), dict.fromkeys(TASKS, 0.5), LINEAGE),
             secret=SECRET,
         )

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from streamer.cache.sealed import seal, unseal
-from streamer.records import Coverage, Tokens
-from tests.cache.tokens import COVERAGE, same_tokens, some_tokens
+from streamer.records import Coverage, Marks, Tokens
+from tests.cache.tokens import COVERAGE, all_marks, same_tokens, some_tokens
 
 SECRET = b"a secret of some length"
 KEY = "emb:1:vision:abc"
@@ -42,6 +42,7 @@ def tokens(draw: st.DrawFn) -> Tokens:
         draw(hnp.arrays(np.float16, (T, P, D), elements=halves)),
         draw(hnp.arrays(np.float64, (T, 2), elements=doubles)),
         draw(hnp.arrays(np.bool_, (T, P))),
+        draw(all_marks(T)),
     )
 
 
@@ -93,7 +94,7 @@ class _Bomb:
 
 
 def test_missing_modality_is_remembered() -> None:
-    nothing = Tokens(np.zeros((0, 1, 16), np.float16), np.zeros((0, 2)), np.zeros((0, 1), np.bool_))
+    nothing = Tokens(np.zeros((0, 1, 16), np.float16), np.zeros((0, 2)), np.zeros((0, 1), np.bool_), Marks.none(0))
     found = unseal(seal(nothing, COVERAGE, cache_key=KEY, secret=SECRET), cache_key=KEY, secret=SECRET)
     assert found is not None
     assert found[0].values_TPD.shape == (0, 1, 16)
@@ -114,6 +115,14 @@ def test_broken_tokens_are_not_sealed(bad: float) -> None:
         seal(broken, None, cache_key=KEY, secret=SECRET)
 
 
+@pytest.mark.parametrize(("array", "bad"), [("priors_TR", 1.5), ("class_scores_TI", np.nan), ("classes_TI", -1)])
+def test_broken_marks_are_not_sealed(array: str, bad: float) -> None:
+    broken = some_tokens()
+    getattr(broken.marks, array)[1, 0] = bad
+    with pytest.raises(ValueError, match="not finite"):
+        seal(broken, None, cache_key=KEY, secret=SECRET)
+
+
 # Below: values with a valid tag, as an older or a broken writer with the secret could leave them.
 
 
@@ -122,8 +131,18 @@ def _signed(body: bytes) -> bytes:
     return body + hmac.new(SECRET, purpose + body, hashlib.sha256).digest()
 
 
-def _header(T: int, P: int, D: int, *, magic: bytes = b"ESHT", version: int = 1, coverage: int = 0) -> bytes:
-    return struct.pack("<4sB3xIIII", magic, version, T, P, D, coverage)
+def _header(
+    T: int,
+    P: int,
+    D: int,
+    *,
+    magic: bytes = b"ESHT",
+    version: int = 2,
+    classes: int = 0,
+    priors: int = 0,
+    coverage: int = 0,
+) -> bytes:
+    return struct.pack("<4sB3xIIIIII", magic, version, T, P, D, classes, priors, coverage)
 
 
 def test_the_layout_is_the_documented_one() -> None:
@@ -132,6 +151,13 @@ def test_the_layout_is_the_documented_one() -> None:
     assert found is not None
     assert found[0].values_TPD.tolist() == [[[1.0]]]
     assert found[0].spans_T2.tolist() == [[1.0, 2.0]]
+    marked = plain + struct.pack("<ifff", 7, 0.5, 0.25, 1.0)
+    packed = _header(1, 1, 1, classes=1, priors=2) + b"\x00" + zlib.compress(marked)
+    found = unseal(_signed(packed), cache_key=KEY, secret=SECRET)
+    assert found is not None
+    marks = found[0].marks
+    assert (marks.classes_TI.tolist(), marks.class_scores_TI.tolist()) == ([[7]], [[0.5]])
+    assert marks.priors_TR.tolist() == [[0.25, 1.0]]
 
 
 _SPANS = struct.pack("<dd", 1.0, 2.0)
@@ -142,7 +168,7 @@ _SPANS = struct.pack("<dd", 1.0, 2.0)
     [
         pytest.param(b"", id="empty"),
         pytest.param(_header(1, 1, 1)[:-1], id="short header"),
-        pytest.param(_header(1, 1, 1, version=0) + b"\x00" + zlib.compress(b"\x3c" + _SPANS + b"\x01"), id="version"),
+        pytest.param(_header(1, 1, 1, version=1) + b"\x00" + zlib.compress(b"\x3c" + _SPANS + b"\x01"), id="version"),
         pytest.param(_header(1, 1, 1, magic=b"ESHU") + b"\x00" + zlib.compress(b"\x3c" + _SPANS + b"\x01"), id="magic"),
         pytest.param(_header(1, 1, 1) + b"\x00" + zlib.compress(b"\x7c" + _SPANS + b"\x01"), id="infinite"),
         pytest.param(_header(1, 1, 1) + b"\x00" + zlib.compress(b"\x3c" + _SPANS + b"\x02"), id="mask of two"),
@@ -154,6 +180,17 @@ _SPANS = struct.pack("<dd", 1.0, 2.0)
         pytest.param(_header(1, 1, 1) + b"\x00" + zlib.compress(b"\0" * 10_000_000), id="bomb"),
         pytest.param(_header(2**32 - 1, 2**32 - 1, 2**32 - 1), id="huge shape"),
         pytest.param(_header(2**32 - 1, 0, 0) + zlib.compress(b""), id="huge T"),
+        pytest.param(_header(1, 0, 0, priors=2**32 - 1) + zlib.compress(b""), id="huge R"),
+        pytest.param(
+            _header(1, 1, 1, priors=1) + b"\x00" + zlib.compress(b"\x3c" + _SPANS + b"\x01" + struct.pack("<f", 1.5)),
+            id="prior above one",
+        ),
+        pytest.param(
+            _header(1, 1, 1, classes=1)
+            + b"\x00"
+            + zlib.compress(b"\x3c" + _SPANS + b"\x01" + struct.pack("<if", -1, 0.5)),
+            id="class below zero",
+        ),
         pytest.param(
             _header(1, 1, 1, coverage=2) + b"\x00" + zlib.compress(b"\x3c" + _SPANS + b"\x01{}"), id="coverage"
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import zip_longest
 
 import numpy as np
 
@@ -71,6 +72,7 @@ def verdict(
     attribution: dict[Modality, float] | None = None,
     missing: tuple[Modality, ...] = (),
     covered: Coverage | None = None,
+    categories: dict[str, float] | None = None,
 ) -> Verdict:
     """A verdict with a full lineage."""
     return Verdict(
@@ -85,7 +87,7 @@ def verdict(
         score=score,
         threshold=0.5,
         evidence=evidence,
-        categories={},
+        categories=categories or {},
         attribution=attribution or {},
         missing_modalities=missing,
         coverage=covered,
@@ -141,10 +143,10 @@ def _seen_at(clip: Clip, weights: Sequence[float]) -> tuple[Evidence, ...]:
     )
 
 
-def _heard_at(*spans: tuple[float, int, int]) -> tuple[Evidence, ...]:
+def _heard_at(*spans: tuple[float, int, int], names: tuple[str | None, ...] = ()) -> tuple[Evidence, ...]:
     return tuple(
-        Evidence(modality=Modality.AUDIO, weight=weight, start_ms=start_ms, end_ms=end_ms)
-        for weight, start_ms, end_ms in spans
+        Evidence(modality=Modality.AUDIO, weight=weight, start_ms=start_ms, end_ms=end_ms, name=name)
+        for (weight, start_ms, end_ms), name in zip_longest(spans, names)
     )
 
 
@@ -155,7 +157,8 @@ def _shift(vision: float, audio: float, text: float) -> dict[Modality, float]:
 def _heard() -> Shown:
     clip_seen = clip()
     how = partial(verdict, covered=clip_seen.coverage)
-    heard = _heard_at((0.62, 6000, 7000), (0.09, 500, 1500))
+    heard = _heard_at((0.62, 6000, 7000), (0.09, 500, 1500), names=("Gunshot, gunfire", "Speech; Music"))
+    parts = {"seen": 0.03, "heard": 0.98, "sexual": 0.02, "violent": 0.97}
     looked = _seen_at(clip_seen, (0.04, 0.03, 0.06))
     words = (Evidence(modality=Modality.TEXT, weight=0.34),)
     calm = _shift(-1.2, 0.3, 0.9)
@@ -165,7 +168,14 @@ def _heard() -> Shown:
         _event(file, "Red square crossing", hashtags=("shapes", "#calm"), query="red square"),
         (
             how(Task.CLICKBAIT, 0.04, evidence=(*words, *looked), attribution=calm),
-            how(Task.ADULT, 0.97, action=Action.BLOCK, evidence=heard + looked, attribution=_shift(0.2, 5.1, -0.4)),
+            how(
+                Task.ADULT,
+                0.97,
+                action=Action.BLOCK,
+                evidence=heard + looked,
+                attribution=_shift(0.2, 5.1, -0.4),
+                categories=parts,
+            ),
             how(Task.RELEVANCE, 0.66, action=Action.RESTRICT, evidence=words + heard, attribution=calm),
         ),
         clip_seen,

@@ -98,6 +98,14 @@ def test_asks_the_network_for_nothing_and_complains_of_nothing(opened: Opened, r
     assert complaints == []
 
 
+def test_names_stand_beside_their_spans_and_categories_below_their_score(report: Path) -> None:
+    text = report.read_text("utf-8")
+    assert "heard Gunshot, gunfire 6.0–7.0 s (62 %)" in text
+    assert "also heard Speech; Music 0.5–1.5 s" in text
+    assert "sexual 0.02, violent 0.97" in text
+    assert "heard Gunshot, gunfire 6.0–7.0 s: 62 % of the weight" in text
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_never_scrolls_sideways(opened: Opened, width: int) -> None:
     page = opened(width)

@@ -28,8 +28,28 @@ def printed(*parts: RenderableType, width: int = 100, terminal: bool = False) ->
 def test_names_every_video_with_scores_reasons_and_times() -> None:
     text = printed(run_table(reports()))
     assert all(item.file in text for item in reports())
-    for word in ("0.97", "block", "audio", "6.0–7.0 s", "dead letter", "missing_object", "undecodable", "81"):
+    for word in (
+        "0.97",
+        "block",
+        "heard Gunshot, gunfire",
+        "6.0–7.0 s",
+        "dead letter",
+        "missing_object",
+        "undecodable",
+        "81",
+    ):
         assert word in text
+
+
+def test_an_answer_names_what_is_seen_and_heard_beside_its_span() -> None:
+    text = printed(answer(reports()[0]), width=140)
+    for line in (
+        "heard Gunshot, gunfire 6.0–7.0 s (62 %)",
+        "also heard Speech; Music 0.5–1.5 s",
+        "sexual 0.02, violent 0.97",
+    ):
+        assert line in text
+    assert "heard 0.98" not in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])

@@ -69,7 +69,7 @@ class MarkedAudio(nn.Module):
     def forward(self, windows_FS: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """float32 (F, S) -> tokens_FPD, classes_FI, class_scores_FI, priors_FR."""
         loud_F1 = windows_FS.square().mean(1, keepdim=True).sqrt()
-        logits_FC = torch.cat([4 - 200 * loud_F1, 4 - 100 * (loud_F1 - 0.1).abs(), 50 * (loud_F1 - 0.2)], 1)
+        logits_FC = torch.cat([4 - 1000 * loud_F1, 4 - 100 * (loud_F1 - 0.02).abs(), 50 * (loud_F1 - 0.2)], 1)
         scores_FI, classes_FI = logits_FC.sigmoid().topk(MARKED_CLASSES)
         return self.tower(windows_FS), classes_FI, scores_FI, (50 * (loud_F1 - 0.2)).sigmoid()
 

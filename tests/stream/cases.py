@@ -15,6 +15,7 @@ from streamer.records import (
     Float32,
     Fused,
     Lineage,
+    Marks,
     Recall,
     Scores,
     Source,
@@ -90,8 +91,18 @@ def scores(clickbait: float = 0.1, adult: float = 0.1, relevance: float = 0.9) -
         embedding_D=np.ones(1, np.float32),
         novelty=0.25,
         attention=attention(),
+        vision_marks=Marks.none(2),
+        audio_marks=Marks.none(3),
     )
-    return Scores(fused, scores_K, fused.logits_K[:, None] - fused.without_KM, without_KM)
+    return Scores(
+        fused,
+        logits_K=fused.logits_K,
+        scores_K=scores_K,
+        network_K=scores_K,
+        attribution_KM=fused.logits_K[:, None] - fused.without_KM,
+        without_KM=without_KM,
+        categories=((), (), ()),
+    )
 
 
 def logit(scores: Float32) -> Float32:

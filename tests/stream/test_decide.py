@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from streamer.decide import decide, decide_unseen
 from streamer.policy import Judgement, TaskPolicy
-from streamer.records import Action, Float32, Float64, Modality, Scores, State, Task, Verdict
+from streamer.records import Action, Float32, Float64, Marks, Modality, Scores, State, Task, Verdict
 from tests.stream.cases import attention, case, event, judgement, scores
 
 
@@ -30,7 +30,8 @@ def heard(audio_KT: Float32, audio_spans_T2: Float64) -> Scores:
     """The scores of a video with this sound."""
     found = scores()
     changed = replace(found.fused.attention, audio_KT=audio_KT, audio_spans_T2=audio_spans_T2)
-    return replace(found, fused=replace(found.fused, attention=changed))
+    marks = Marks.none(len(audio_spans_T2))
+    return replace(found, fused=replace(found.fused, attention=changed, audio_marks=marks))
 
 
 def test_each_task_is_answered_by_its_own_side_of_the_threshold() -> None:

@@ -14,7 +14,7 @@ from engines.engine_set import EngineSet, open_engines
 from engines.runner import Runner, RunnerError
 from engines.spec import Array, GraphSpec
 from streamer import wire
-from streamer.assemble import Parts, open_parts
+from streamer.assemble import Parts, categories_of, open_parts
 from streamer.cache.memory import MemoryCache
 from streamer.decide import Judgement
 from streamer.embed import Embedder
@@ -137,7 +137,7 @@ def failing(parts: Parts, stack: ExitStack, options: Any, error: Exception) -> P
         sandbox=parts.sandbox,
         recaller=Recaller(parts.bundle, MemoryCache(2**24), plan_id="p", secret=b"s" * 32),
         embedder=Embedder(engines, parts.bundle.embedding_size),
-        scorer=Scorer(engines.fusion, parts.bundle.calibration),
+        scorer=Scorer(engines.fusion, categories_of(parts.bundle, options.policy)),
         judgement=Judgement(options.policy, {task: parts.bundle.thresholds[task] for task in TASKS}, parts.lineage),
         secret=b"s" * 32,
     )

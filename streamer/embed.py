@@ -19,11 +19,15 @@ from streamer.records import (
     Clip,
     Embeddings,
     Float16,
+    Float32,
     Float64,
     Marks,
     Modality,
     Tokens,
 )
+
+#: How far a sum of single-precision probabilities may stand above 1.
+_ROUNDING = 1e-4
 
 
 class Embedder:
@@ -130,9 +134,15 @@ def _marks(outputs: Mapping[str, Array]) -> Marks:
     nothing = Marks.none(len(outputs["tokens_FPD"]))
     marks = Marks(
         np.asarray(outputs.get("classes_FI", nothing.classes_TI), np.int32),
-        np.asarray(outputs.get("class_scores_FI", nothing.class_scores_TI), np.float32),
-        np.asarray(outputs.get("priors_FR", nothing.priors_TR), np.float32),
+        _shares(outputs.get("class_scores_FI", nothing.class_scores_TI)),
+        _shares(outputs.get("priors_FR", nothing.priors_TR)),
     )
     if not marks.whole:
         raise EngineFailedError(f"an encoder gave {marks}, of which some are no index or no probability")
     return marks
+
+
+def _shares(array: Array) -> Float32:
+    """Probabilities; a sum of them may be above 1 by its rounding."""
+    shares = np.asarray(array, np.float32)
+    return np.where((shares > 1) & (shares < 1 + _ROUNDING), np.float32(1), shares)

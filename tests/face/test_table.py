@@ -31,7 +31,7 @@ def test_names_every_video_with_scores_reasons_and_times() -> None:
     for word in (
         "0.97",
         "block",
-        "heard Gunshot, gunfire",
+        "Gunshot, gunfire",
         "6.0–7.0 s",
         "dead letter",
         "missing_object",

@@ -13,32 +13,67 @@ from engines.cli.common import JsonOption, errors_told, need_training_packages, 
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Folder with truth.jsonl and one safetensors file per clip.")],
-    out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the loss curve.")],
-    recipe: Annotated[str, typer.Option(help="Which recipe.")] = "world",
-    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number of steps.")] = None,
+    data: Annotated[Path, typer.Option(help="Of `world` decoded clips with truth.jsonl, of `starter` features.")],
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the curves.")],
+    recipe: Annotated[str, typer.Option(help="Which recipe: world or starter.")] = "world",
+    words: Annotated[Path | None, typer.Option(help="Of `starter`: words.safetensors and tokenizer.json.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of `world`, instead of the recipe's number.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of `starter`, instead of the recipe's number.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. None: one per core.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the networks of a recipe from nothing, and calibrate them on clips held out."""
+    """Train the networks of a recipe, and calibrate them on clips held out; under torchrun on many processes."""
     need_training_packages()
-    from engines.training.recipes import RECIPES
+    import torch
+
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    with errors_told():
+        if recipe == "world" and words is None and epochs is None:
+            checkpoint = _world(data, out, steps, seed)
+        elif recipe == "starter" and words is not None and steps is None:
+            checkpoint = _starter(data, words, out, epochs, seed)
+        else:
+            raise typer.BadParameter(
+                f"came recipe {recipe!r}; `world` takes --steps, `starter` needs --words and takes --epochs"
+            )
+    if as_json:
+        print_json({"checkpoint": str(checkpoint), "recipe": recipe})
+    else:
+        typer.echo(f"checkpoint: {checkpoint}")
+
+
+def _world(data: Path, out: Path, steps: int | None, seed: int | None) -> Path:
+    import torch
+
+    from engines.training.recipes import WORLD
     from engines.training.run import train_recipe
 
-    if recipe not in RECIPES:
-        raise typer.BadParameter(f"came recipe {recipe!r}, expected one of {sorted(RECIPES)}")
-    chosen = RECIPES[recipe]
-    if steps is not None:
-        chosen = replace(chosen, trainer=replace(chosen.trainer, steps=steps))
-    with errors_told(), progress("train", chosen.trainer.steps) as advance:
-        checkpoint = train_recipe(
+    trainer = replace(WORLD.trainer, steps=steps or WORLD.trainer.steps)
+    chosen = replace(WORLD, trainer=trainer, seed=WORLD.seed if seed is None else seed)
+    with progress("train", trainer.steps) as advance:
+        return train_recipe(
             chosen,
             data,
             out,
-            threads=threads or os.cpu_count() or 1,
+            threads=torch.get_num_threads(),
             on_step=lambda _, loss: advance(note=f"loss {loss:.3f}"),
         )
-    if as_json:
-        print_json({"checkpoint": str(checkpoint), "recipe": recipe, "steps": chosen.trainer.steps})
-    else:
-        typer.echo(f"checkpoint: {checkpoint}")
+
+
+def _starter(data: Path, words: Path, out: Path, epochs: int | None, seed: int | None) -> Path:
+    from engines.training.recipes import STARTER
+    from engines.training.starter import train_starter
+    from engines.training.tuning.processes import joined
+
+    tune = replace(STARTER.tune, epochs=epochs or STARTER.tune.epochs)
+    chosen = replace(STARTER, tune=tune, seed=STARTER.seed if seed is None else seed)
+    with joined() as processes, progress("train", tune.epochs) as advance:
+        return train_starter(
+            chosen,
+            data,
+            words,
+            out,
+            processes=processes,
+            on_epoch=lambda epoch: advance(note=f"loss {epoch.loss:.3f}, validation {epoch.quality:.3f}"),
+        )

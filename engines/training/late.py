@@ -24,7 +24,7 @@ from torch import Tensor
 from engines.evaluation.runs import Card, Run, read_run, write_run
 from engines.models.pretrained.words import WordVectors
 from engines.spec import SEGMENTS, TASKS
-from engines.training.calibrate import calibrate
+from engines.training.calibrate import calibrate_task
 from engines.training.features import FeatureBatch, FeatureSet
 from engines.training.tuning.judge import AS_UPLOADED, BATCH, conditions, exchanged, heard
 from engines.training.tuning.loop import TEST, TRAIN, VAL
@@ -67,16 +67,26 @@ def fuse(arm: str, features: FeatureSet, words: WordVectors, out: Path, seed: in
 
 def _averaged(arm: str, features: FeatureSet, parts: Sequence[Run], seed: int) -> Run:
     labels_NK = features.labels_NK[features.indices(VAL)]
-    calibrations = [calibrate(part.val_MK, labels_NK) for part in parts]
+    scales = [_scale(part.val_MK, labels_NK) for part in parts]
 
     def mean(logits: Sequence[Float32]) -> Float32:
-        calibrated = [
-            logits_NK / [c.tasks[task].temperature for task in TASKS] + [c.tasks[task].bias for task in TASKS]
-            for c, logits_NK in zip(calibrations, logits, strict=True)
-        ]
-        return np.asarray(np.mean(calibrated, axis=0), np.float32)
+        scaled = [slope_K * logits_NK + bias_K for (slope_K, bias_K), logits_NK in zip(scales, logits, strict=True)]
+        return np.asarray(np.mean(scaled, axis=0), np.float32)
 
     return _combined(arm, seed, parts, mean([part.val_MK for part in parts]), mean)
+
+
+def _scale(logits_NK: Float32, labels_NK: Float32) -> tuple[Float32, Float32]:
+    """Slope and bias (K,) that calibrate logits; both 0 for a task of which an arm knows less than nothing."""
+    scales = np.zeros((2, len(TASKS)), np.float32)
+    for k in range(len(TASKS)):
+        known_N = ~np.isnan(labels_NK[:, k])
+        try:
+            fitted = calibrate_task(logits_NK[known_N, k].astype(np.float64), labels_NK[known_N, k].astype(np.float64))
+        except ValueError:
+            continue
+        scales[:, k] = 1 / fitted.temperature, fitted.bias
+    return scales[0], scales[1]
 
 
 def _stacked(arm: str, features: FeatureSet, parts: Sequence[Run], seed: int) -> Run:

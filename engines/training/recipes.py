@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engines.bundle import Preprocessing
 from engines.data.world.words import vocabulary
 from engines.models.network import NetworkSizes
 from engines.models.pretrained import FRAME_PIXELS, SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from engines.models.pretrained.words import WordVectors
+from engines.models.starter import StarterSizes
 from engines.tokenizer import word_pipeline
 from engines.training.episodes import Odds
 from engines.training.trainer import TrainerOptions
+from engines.training.tuning.loop import TuneOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,28 @@ WORLD = Recipe(
     odds=Odds(),
 )
 
+
+@dataclass(frozen=True, kw_only=True)
+class StarterRecipe:
+    """How what lies on top of the frozen towers is trained: the starter bundle, and every arm it is compared with."""
+
+    name: str = "starter"
+    layers: int = 2
+    audio_layers: int = 0
+    tune: TuneOptions = field(default_factory=TuneOptions)
+    seed: int = 1
+
+    def sizes(self, words: WordVectors) -> StarterSizes:
+        """Shapes of the network over these words."""
+        vocabulary_size, word_features = words.table.weight.shape
+        return StarterSizes(
+            vocabulary_size=vocabulary_size,
+            word_features=word_features,
+            layers=self.layers,
+            audio_layers=self.audio_layers,
+        )
+
+
 #: Sizes of EfficientNet-Lite0 and of YAMNet.
 STARTER_PREPROCESSING = Preprocessing(
     frame_pixels=FRAME_PIXELS,
@@ -65,4 +90,4 @@ STARTER_PREPROCESSING = Preprocessing(
     max_text_tokens=64,
 )
 
-RECIPES = {recipe.name: recipe for recipe in (WORLD,)}
+STARTER = StarterRecipe()

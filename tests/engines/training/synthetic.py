@@ -35,7 +35,9 @@ def sizes(**changes: int) -> StarterSizes:
     return StarterSizes(**(given | changes))
 
 
-def write_features(folder: Path, clips: int = 160, versions: tuple[str, ...] = (CLIPS,)) -> Path:
+def write_features(
+    folder: Path, clips: int = 160, versions: tuple[str, ...] = (CLIPS,), seen: int = SEEN, heard: int = HEARD
+) -> Path:
     """Clickbait is heard, adult is seen or heard, relevance is graded by what is seen; some labels are not known."""
     rng = np.random.default_rng(7)
     heard_N, seen_N, grade_N = rng.random(clips) < 0.4, rng.random(clips) < 0.3, rng.integers(0, 4, clips)
@@ -60,10 +62,10 @@ def write_features(folder: Path, clips: int = 160, versions: tuple[str, ...] = (
         for version in versions:
             chosen = [n for n in range(start, min(start + SHARD_CLIPS, clips)) if in_version(version, rows[n])]
             tensors = {"clips": torch.tensor(chosen, dtype=torch.int64)}
-            tensors |= modality(rng, "audio", len(chosen), (WINDOWS, STEPS, HEARD), heard_N[chosen] * 2.0)
+            tensors |= modality(rng, "audio", len(chosen), (WINDOWS, STEPS, heard), heard_N[chosen] * 2.0)
             if version == CLIPS:
                 signal_N = seen_N[chosen] * 2.0
-                tensors |= modality(rng, "vision", len(chosen), (FRAMES, PLACES, SEEN), signal_N, grade_N[chosen])
+                tensors |= modality(rng, "vision", len(chosen), (FRAMES, PLACES, seen), signal_N, grade_N[chosen])
             save_file(tensors, shard_path(folder, version, shard))
     write_json(
         folder / HEADER,
@@ -89,7 +91,7 @@ def modality(
     """Noise, with each signal in a feature of its own at one time; some clips are shorter, some without."""
     features = rng.standard_normal((clips, *shape)).astype(np.float32)
     for channel, signal_N in enumerate(signals):
-        features[:, 1, :, channel] += 3 * signal_N[:, None]
+        features[:, 1, :, channel] += 3 * (shape[2] / HEARD) ** 0.5 * signal_N[:, None]
     lengths_N = np.where(np.arange(clips) % 5 == 4, 2, shape[0])
     lengths_N = np.where(np.arange(clips) % 9 == 8, 0, lengths_N)
     mask = np.arange(shape[0]) < lengths_N[:, None]

@@ -44,7 +44,7 @@ HOMES = {
     "tensorrt": ("engines.trt", "engines.build"),
     "tokenizers": ("engines.tokenizer",),
     "torch": ("engines.models", "engines.training", "engines.active", "engines.export", "engines.reference"),
-    "onnx": ("engines.export", "engines.quantise", "engines.build"),
+    "onnx": ("engines.export", "engines.quantise", "engines.build", "engines.models.pretrained"),
     # settings reads, schemas writes
     "yaml": ("streamer.settings", "streamer.wire.schemas"),
 }

@@ -14,11 +14,13 @@ from typing import TypeVar
 
 import onnx
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from engines.models.pretrained import IMAGE_CLASSES, SOUND_CLASSES, sources
 from engines.models.pretrained.efficientnet_lite import EfficientNetLite0
 from engines.models.pretrained.graph_weights import convolution_weights, linear_weights, relu_limits
+from engines.models.pretrained.minilm import MiniLM, our_names
 from engines.models.pretrained.open_nsfw import OpenNsfw
 from engines.models.pretrained.yamnet import Yamnet
 
@@ -58,6 +60,13 @@ def open_nsfw() -> OpenNsfw:
     graph = onnx.load(sources.OPEN_NSFW.path()).graph
     (stem, bias), *weights = convolution_weights(graph)
     return frozen(OpenNsfw(), [(stem.flip(1), bias), *weights], linear_weights(graph))
+
+
+def minilm() -> MiniLM:
+    """all-MiniLM-L6-v2 in evaluation mode."""
+    network = MiniLM()
+    network.load_state_dict(our_names(load_file(sources.MINILM.path())))
+    return network.requires_grad_(False).eval()
 
 
 def image_class_names() -> list[str]:

@@ -1,16 +1,41 @@
-"""`earshot evaluate`: how right a bundle is on clips of known truth."""
+"""`earshot evaluate`: how right a bundle is, what arms are worth, and how often harmless media are hit."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from engines.cli.common import BundleArgument, JsonOption, errors_told, print_json, progress
+from engines.cli.common import BundleArgument, JsonOption, errors_told, need_training_packages, print_json, progress
+
+if TYPE_CHECKING:
+    from engines.evaluation.harmless import Share
+
+DEFAULT = "bundle"
 
 
-def evaluate(
+class BundleFirst(TyperGroup):
+    """`earshot evaluate world ...` is `earshot evaluate bundle world ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is neither a command nor a plea for help belongs to the default command."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=BundleFirst,
+    no_args_is_help=True,
+    help="How right models are. `evaluate BUNDLE --data DIR` is `evaluate bundle BUNDLE --data DIR`.",
+)
+
+
+@app.command(DEFAULT)
+def evaluate_bundle(
     bundle: BundleArgument,
     data: Annotated[Path, typer.Option(help="Folder with truth.jsonl and one safetensors file per clip.")],
     as_json: JsonOption = False,
@@ -38,3 +63,62 @@ def evaluate(
             f"{item.task:<10} {item.slice:<10} {item.clips:>5} {item.positives / item.clips:>6.3f} "
             f"{item.average_precision:>6.3f} {item.average_precision_without_audio:>16.3f}"
         )
+
+
+@app.command()
+def arms(
+    runs: Annotated[Path, typer.Option(help="Folder of trained arms: <arm>/<seed>.safetensors.")],
+    dataset: Annotated[Path, typer.Option(help="Folder of the data set that they were trained on.")],
+    out: Annotated[Path, typer.Option(help="Folder for tables, plots and results.json; older ones are replaced.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare arms on the test clips: tables, plots, and which goals are met."""
+    need_training_packages()
+    from engines.evaluation.compare import compare
+
+    with errors_told():
+        command = f"earshot evaluate arms --runs {_shown(runs)} --dataset {_shown(dataset)} --out {_shown(out)}"
+        results, files = compare(runs, dataset, out, command=command, progress=progress)
+    if as_json:
+        print_json(results)
+        return
+    for goal in results.findings.goals:
+        typer.echo(f"{goal.verdict:<36} {goal.goal} {goal.bar}: {goal.came}")
+    typer.echo(f"written: {', '.join(str(path) for path in files)}")
+
+
+@app.command()
+def harmless(
+    verdicts: Annotated[Path, typer.Argument(help="What `earshot judge --json FILES` printed; - for stdin.")],
+    highest: Annotated[int, typer.Option(min=0, help="How many of the highest files to name, for each task.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """How often media known to be harmless reach a threshold, and which come closest.
+
+    Example: earshot judge --json media/* > verdicts.jsonl; earshot evaluate harmless verdicts.jsonl
+    """
+    from engines.evaluation.harmless import read_verdicts, shares
+
+    with errors_told():
+        lines = sys.stdin.buffer.read() if str(verdicts) == "-" else verdicts.read_bytes()
+        found = shares(read_verdicts(lines, name=str(verdicts)), highest=highest)
+    for share in found:
+        if as_json:
+            print_json(share)
+        else:
+            _tell(share)
+
+
+def _tell(share: Share) -> None:
+    typer.echo(f"{share.task}: {share.judged} judged, {share.unjudged} not")
+    for threshold, count in share.at_least.items():
+        typer.echo(f"  at or above {threshold:<22} {count:>5} files, {count / max(1, share.judged):>6.2%}")
+    for hit in share.highest:
+        heard = f"  ({', '.join(hit.names)})" if hit.names else ""
+        typer.echo(f"  {hit.score:.3f}  {hit.file}{heard}")
+
+
+def _shown(path: Path) -> str:
+    """Below the working directory as it is from there; elsewhere only its name, as results are for everybody."""
+    absolute = path.resolve()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else absolute.name

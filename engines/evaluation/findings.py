@@ -42,7 +42,10 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class ArmFound(msgspec.Struct, frozen=True):
-    """One arm under one condition. Without a condition also how well its scores are calibrated, by task."""
+    """One arm under one condition; under conditions only VLMAE has intervals.
+
+    Without a condition also how well its scores are calibrated, by task.
+    """
 
     arm: str
     condition: str
@@ -118,9 +121,9 @@ def _subjects(study: Study) -> list[Subject]:
 
 def _arm(study: Study, subject: Subject) -> ArmFound:
     runs = study.runs[subject.arm]
+    estimate = study.value if subject.condition and subject.arm != VLMAE.arm else study.estimate
     measured = [
-        Measured(task, metric, study.estimate(subject, metric, everything(study.test, task)))
-        for task, metric in HEADLINE
+        Measured(task, metric, estimate(subject, metric, everything(study.test, task))) for task, metric in HEADLINE
     ]
     if subject.condition:
         return ArmFound(subject.arm, subject.condition, len(runs), measured)
@@ -183,6 +186,6 @@ def _slice(study: Study, kind: str, metric: str, part: Slice) -> SliceFound:
         metric,
         positives,
         negatives,
-        {subject.arm: study.value(subject, metric, part) for subject in subjects},
+        {subject.arm: study.value(subject, metric, part).value for subject in subjects},
         study.difference(VLMAE, VL, metric, part) if study.has(VLMAE, VL) else None,
     )

@@ -83,7 +83,7 @@ def _against_others(study: Study) -> Iterator[Outcome]:
             )
         others = [Subject(arm) for arm in in_order(study.runs) if arm != VLMAE.arm]
         if others:
-            best = max(others, key=lambda other: study.value(other, metric, part))
+            best = max(others, key=lambda other: study.value(other, metric, part).value)
             gain = study.difference(VLMAE, best, metric, part)
             came = f"{signed(gain)} over {name_of(best)}"
             yield Outcome(f"{metric} on {shown(task)}: no arm above VLMAE", ">= 0", came, at_least(gain, 0))
@@ -154,8 +154,8 @@ def shown(task: str) -> str:
 
 
 def plain(estimate: Estimate) -> str:
-    """A value and its interval."""
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    """A value and its interval; no metric is above 1."""
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {min(estimate.high, 1.0):.3f}]"
 
 
 def signed(estimate: Estimate) -> str:

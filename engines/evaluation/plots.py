@@ -8,11 +8,13 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 from numpy.typing import NDArray
 
 from engines.evaluation.arms import NAMES, VLMAE, in_order
@@ -27,14 +29,20 @@ from engines.evaluation.study import Study, Subject
 from engines.spec import TASKS
 
 #: What matplotlib draws with, and what a browser makes of it where the scheme is dark.
-SCHEME = {"#191e26": "#e7eaee", "#56606e": "#a1abb8", "#d9dee5": "#2b333d", "#fdfdfd": "#12161b"}
-INK, MUTED, LINE, GROUND = SCHEME
+SCHEME = {
+    "#191e26": "#e7eaee",
+    "#56606e": "#a1abb8",
+    "#d9dee5": "#2b333d",
+    "#fdfdfd": "#12161b",
+    "#0072b2": "#4aa3dc",
+}
+INK, MUTED, LINE, GROUND, BLUE = SCHEME
 
 #: Okabe and Ito, "Color Universal Design" (2008), without their yellow and black: neither shows on every ground.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+COLOURS = (BLUE, "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 DASHES = ("-", "--", ":")
 
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "earshot",
     "font.family": "sans-serif",
@@ -76,7 +84,7 @@ def _precision_recall(study: Study) -> Figure:
         labels_N = study.test.labels(task)[part.chosen_N]
         for arm, look in _looks(study.runs).items():
             curves = [
-                _precision_R(Curve.of(labels_N, study.scores(Subject(arm), seed, task)[part.chosen_N]))
+                _precision(Curve.of(labels_N, study.scores(Subject(arm), seed, task)[part.chosen_N]))
                 for seed in study.runs[arm]
             ]
             axis.plot(RECALL_R, np.mean(curves, axis=0), **look, label=NAMES.get(arm, arm))
@@ -89,7 +97,7 @@ def _precision_recall(study: Study) -> Figure:
     return figure
 
 
-def _precision_R(curve: Curve) -> NDArray[np.float64]:
+def _precision(curve: Curve) -> NDArray[np.float64]:
     """The highest precision of the thresholds of at least that recall."""
     recall_T, precision_T = curve.hits_BT[0] / curve.hits_BT[0, -1], curve.precision()[0]
     best_T = np.maximum.accumulate(precision_T[::-1])[::-1]
@@ -102,7 +110,10 @@ def _gains(findings: Findings) -> Figure:
     rows = [*arms, "audio_shuffled", "audio_missing"]
     names = {"audio_shuffled": "VLMAE, sound of another clip", "audio_missing": "VLMAE, no sound"} | NAMES
     figure = Figure(figsize=(11, 0.8 + 0.34 * len(rows)), layout="constrained")
-    for axis, (task, metric) in zip(figure.subplots(1, len(columns), sharey=True), columns, strict=True):
+    axes = figure.subplots(1, len(columns), sharey=True)
+    axes[0].set_yticks(range(len(rows)), [names.get(row, row) for row in rows])
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    for axis, (task, metric) in zip(axes, columns, strict=True):
         found = {
             gain.first.condition or gain.first.arm: gain.measured.estimate
             for gain in findings.gains
@@ -115,8 +126,6 @@ def _gains(findings: Findings) -> Figure:
                 axis.plot((one.low, one.high), (place, place), color=colour, linewidth=2)
                 axis.plot(one.value, place, "o", color=colour, markersize=5)
         axis.axvline(0, color=MUTED, linewidth=0.8)
-        axis.set_yticks(range(len(rows)), [names.get(row, row) for row in rows])
-        axis.invert_yaxis() if not axis.yaxis_inverted() else None
         axis.set_title(f"{shown(task)}, {metric} - that of VL")
         axis.grid(axis="x", linewidth=0.5)
     return figure
@@ -143,12 +152,14 @@ def _reliability(study: Study) -> Figure:
 
 
 def _looks(arms: Mapping[str, object] | Sequence[str]) -> dict[str, dict[str, object]]:
-    """Colour and dash of each arm; VLMAE stands out."""
+    """Colour and dash of each arm, the same in every plot; VLMAE stands out."""
     looks: dict[str, dict[str, object]] = {}
-    for place, arm in enumerate(one for one in in_order(arms) if one != VLMAE.arm):
-        colour = COLOURS[place % len(COLOURS)]
-        looks[arm] = {"color": colour, "linestyle": DASHES[place // len(COLOURS) % len(DASHES)], "linewidth": 1.2}
-    return looks | ({VLMAE.arm: {"color": INK, "linestyle": "-", "linewidth": 2.2}} if VLMAE.arm in arms else {})
+    known = [*NAMES, *(arm for arm in in_order(arms) if arm not in NAMES)]
+    for place, arm in enumerate(known):
+        colour, dash = COLOURS[place % len(COLOURS)], DASHES[place // len(COLOURS) % len(DASHES)]
+        looks[arm] = {"color": colour, "linestyle": dash, "linewidth": 1.2}
+    looks[VLMAE.arm] = {"color": INK, "linestyle": "-", "linewidth": 2.2}
+    return {arm: looks[arm] for arm in in_order(arms)}
 
 
 def _dress(axis: Axes, title: str, label: str, x: tuple[float, float], y: tuple[float, float]) -> None:

@@ -50,7 +50,7 @@ class Estimate(msgspec.Struct, frozen=True):
         return cls(value, value - reach, value + reach, source_error, seed_error, seeds)
 
 
-@dataclass
+@dataclass(repr=False)
 class Study:
     """Runs of arms on one data set. Raises `ValueError` when logits and clips do not fit together."""
 
@@ -83,17 +83,17 @@ class Study:
         logits_NK = run.conditions[subject.condition] if subject.condition else run.test_MK
         return logits_NK[:, TASKS.index(task)]
 
-    def value(self, subject: Subject, metric: str, part: Slice) -> float:
-        """Mean over the seeds of an arm, without the cost of an interval."""
+    def value(self, subject: Subject, metric: str, part: Slice) -> Estimate:
+        """Mean over the seeds of an arm without the cost of an interval: its ends are NaN."""
         once_1N = np.ones((1, len(self.test.rows)))
-        values = [
+        value_S = [
             measure((metric,), self.test, part, self.scores(subject, seed, part.task), once_1N)[metric][0]
             for seed in self.runs[subject.arm]
         ]
-        return float(np.mean(values))
+        return Estimate.of(float(np.mean(value_S)), float("nan"), seed_error(np.array(value_S)), len(value_S))
 
     def estimate(self, subject: Subject, metric: str, part: Slice) -> Estimate:
-        """Mean over the seeds of an arm."""
+        """Mean over the seeds of an arm with its interval."""
         return self._estimate(list(self._drawn(subject, metric, part).values()))
 
     def difference(self, first: Subject, second: Subject, metric: str, part: Slice) -> Estimate:

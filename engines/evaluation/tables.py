@@ -137,7 +137,8 @@ def _columns(pairs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _with_reach(estimate: Estimate) -> str:
-    return f"{_number(estimate.value)} ± {_number((estimate.high - estimate.low) / 2)}"
+    reach = (estimate.high - estimate.low) / 2
+    return _number(estimate.value) if reach != reach else f"{_number(estimate.value)} ± {_number(reach)}"
 
 
 def _number(value: float) -> str:

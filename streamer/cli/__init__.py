@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from engines.cli import bundle as bundle_commands
+from engines.cli import evaluate as evaluate_commands
 from engines.cli import world as world_commands
-from engines.cli.evaluate import evaluate
 from engines.cli.export import export
 from engines.cli.train import train
 from engines.cli.verify import verify
@@ -46,7 +46,7 @@ app.command(rich_help_panel=STREAM)(bench)
 app.add_typer(bundle_commands.app, name="bundle", rich_help_panel=MODELS)
 app.add_typer(world_commands.app, name="world", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(train)
-app.command(rich_help_panel=MODELS)(evaluate)
+app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(verify)
 

@@ -42,12 +42,24 @@ def write_report(study: Study, results: Results, folder: Path) -> list[Path]:
 
 
 def _front_page(results: Results) -> str:
-    findings, lineage = results.findings, results.lineage
-    met = sum(goal.verdict in (MET, MET_LOOSELY) for goal in findings.goals)
+    return "\n".join(
+        [
+            _introduction(results),
+            _goals_section(results.findings),
+            _arms_section(results.findings),
+            _gains_section(results.findings),
+            _intervals_section(results.lineage),
+            f"## Lineage\n\n{_lineage(results.lineage)}",
+        ]
+    )
+
+
+def _introduction(results: Results) -> str:
+    findings = results.findings
     positives = ", ".join(f"{count} are {ADJECTIVES[task]}" for task, count in findings.positives.items())
     return f"""# What listening buys
 
-This page is generated: `{lineage.command}`.
+This page is generated: `{results.lineage.command}`.
 
 The benchmark is **composed**: real photos, real sounds and real titles put together, not filmed. How often sound
 matters was chosen by design, so these numbers show that a system can use sound, not how much sound matters in real
@@ -57,13 +69,20 @@ training data (ImageNet) has, the sounds of kinds that the audio tower's (AudioS
 {findings.clips} test clips, of which {positives}.
 Values are means over training seeds; ± and brackets are 95 % intervals over seeds and over the sources that clips are
 made from (see below).
+"""
 
-## Goals
+
+def _goals_section(findings: Findings) -> str:
+    met = sum(goal.verdict in (MET, MET_LOOSELY) for goal in findings.goals)
+    return f"""## Goals
 
 {met} of {len(findings.goals)} are met.
 
-{tables.goals(findings)}
-## Arms
+{tables.goals(findings)}"""
+
+
+def _arms_section(findings: Findings) -> str:
+    return f"""## Arms
 
 {tables.headline(findings)}
 R@P80: recall at 80 % precision. AP: average precision. More metrics, calibration, noise and cost are in
@@ -72,8 +91,11 @@ R@P80: recall at 80 % precision. AP: average precision. More metrics, calibratio
 ![Precision over recall, by task and arm](precision_recall.svg)
 
 The horizontal lines are 80 % precision, and chance.
+"""
 
-## Gains of VLMAE
+
+def _gains_section(findings: Findings) -> str:
+    return f"""## Gains of VLMAE
 
 {tables.gains(findings)}
 The best late fusion is chosen on validation clips, for each column.
@@ -84,17 +106,17 @@ The best late fusion is chosen on validation clips, for each column.
 
 {tables.controls(findings)}
 With the sound of another clip, whatever is gained by listening has to go; without any sound, nothing but that may.
+"""
 
-## How to read the intervals
+
+def _intervals_section(lineage: Lineage) -> str:
+    return f"""## How to read the intervals
 
 Arms are compared on the same clips and the same seeds. Clips that share a photo, a sound or a title err together, so
 the standard error is that of a bootstrap over such sources ({lineage.replicates} replicates), joined with the spread
 over seeds; `engines/evaluation/resampling.py` says how, and a test simulates that 95 % intervals hold the truth about
 as often as they say.
-
-## Lineage
-
-{_lineage(lineage)}"""
+"""
 
 
 def _arms_page(findings: Findings) -> str:

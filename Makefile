@@ -12,7 +12,7 @@ FAST := not services and not slow
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint types architecture ci format schemas world-bundle constraints clean
+.PHONY: help demo test test-fast lint types architecture ci format schemas world-bundle results constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -59,6 +59,21 @@ world-bundle: $(TOOLS) ## train the shipped world bundle from nothing, and say h
 	$(BIN)/earshot export $(WORLD)/run/checkpoint.safetensors --out engines/bundles/world
 	$(BIN)/earshot verify engines/bundles/world --checkpoint $(WORLD)/run/checkpoint.safetensors
 	$(BIN)/earshot evaluate engines/bundles/world --data $(WORLD)/unseen
+
+# Seeds: 8 for what the goals compare, 4 for the rest. A run that is in $(ARMS) is not made again.
+DATASET ?= out/composed
+FEATURES ?= out/features
+WORDS ?= out/words
+ARMS ?= out/arms
+COMPARED := vl audio audio_text full vlmae late_average late_average_text late_stacked
+results: $(TOOLS) ## train the arms on stored features, compare them, write docs/results, and say how long it took
+	@test -f $(FEATURES)/features.json || { \
+	  echo "No features in $(FEATURES). Make them: earshot dataset compose, then earshot dataset features"; exit 1; }
+	@started=$$(date +%s) && \
+	$(BIN)/earshot arms --features $(FEATURES) --words $(WORDS) --out $(ARMS) --seeds 4 && \
+	$(BIN)/earshot arms --features $(FEATURES) --words $(WORDS) --out $(ARMS) --seeds 8 $(COMPARED:%=--arm %) && \
+	$(BIN)/earshot evaluate arms --runs $(ARMS) --dataset $(DATASET) --out docs/results && \
+	echo "results: $$(( ($$(date +%s) - started) / 60 )) minutes"
 
 schemas: $(RUNTIME) ## write docs/schemas again, after a change of records
 	$(BIN)/python -m streamer.wire.schemas docs/schemas

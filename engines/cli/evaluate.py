@@ -70,6 +70,9 @@ def arms(
     runs: Annotated[Path, typer.Option(help="Folder of trained arms: <arm>/<seed>.safetensors.")],
     dataset: Annotated[Path, typer.Option(help="Folder of the data set that they were trained on.")],
     out: Annotated[Path, typer.Option(help="Folder for tables, plots and results.json; older ones are replaced.")],
+    replicates: Annotated[
+        int, typer.Option(min=2, help="Of the bootstrap over sources that intervals come from.")
+    ] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """Compare arms on the test clips: tables, plots, and which goals are met."""
@@ -77,8 +80,9 @@ def arms(
     from engines.evaluation.compare import compare
 
     with errors_told():
-        command = f"earshot evaluate arms --runs {_shown(runs)} --dataset {_shown(dataset)} --out {_shown(out)}"
-        results, files = compare(runs, dataset, out, command=command, progress=progress)
+        places = f"--runs {_shown(runs)} --dataset {_shown(dataset)} --out {_shown(out)}"
+        command = f"earshot evaluate arms {places} --replicates {replicates}"
+        results, files = compare(runs, dataset, out, command=command, progress=progress, replicates=replicates)
     if as_json:
         print_json(results)
         return

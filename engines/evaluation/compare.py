@@ -42,5 +42,5 @@ def compare(
     with progress("evaluate", steps(study)) as advance:
         findings = find(study, on_step=advance)
     seconds = time.monotonic() - started
-    results = Results(lineage(command, read_dataset(dataset), study.runs, seconds), findings)
+    results = Results(lineage(command, read_dataset(dataset), study.runs, replicates, seconds), findings)
     return results, write_report(study, results, out)

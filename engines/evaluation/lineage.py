@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from engines.data.public.manifest import Dataset
-from engines.evaluation.resampling import REPLICATES, SPREAD
+from engines.evaluation.resampling import SPREAD
 from engines.evaluation.runs import Run
 
 PACKAGES = ("earshot", "matplotlib", "numpy", "onnxruntime", "scikit-learn", "torch")
@@ -38,7 +38,9 @@ class Lineage(msgspec.Struct, frozen=True):
     evaluate_seconds: float
 
 
-def lineage(command: str, dataset: Dataset, runs: Mapping[str, Mapping[int, Run]], evaluate_seconds: float) -> Lineage:
+def lineage(
+    command: str, dataset: Dataset, runs: Mapping[str, Mapping[int, Run]], replicates: int, evaluate_seconds: float
+) -> Lineage:
     """Of this process on this machine; nothing in it names the machine or its user."""
     times = [run.card.lineage.get("seconds") for seeds in runs.values() for run in seeds.values()]
     known = [float(seconds) for seconds in times if seconds is not None]
@@ -47,7 +49,7 @@ def lineage(command: str, dataset: Dataset, runs: Mapping[str, Mapping[int, Run]
         data=dataset.sha256,
         made_with=dataset.made_with,
         seeds={arm: sorted(seeds) for arm, seeds in runs.items()},
-        replicates=REPLICATES,
+        replicates=replicates,
         spread=SPREAD,
         machine=_processor(),
         cores=os.cpu_count() or 1,

@@ -30,12 +30,13 @@ def test_help_names_all_commands() -> None:
     assert all(name in told.stdout for name in ("bundle", "arms", "harmless"))
 
 
-@pytest.mark.slow
 def test_arms_prints_what_it_writes(synthetic: Synthetic, tmp_path: Path) -> None:
     places = ["--runs", str(synthetic.runs), "--dataset", str(synthetic.data), "--out", str(tmp_path / "results")]
-    told = RUNNER.invoke(app, ["arms", *places, "--json"])
+    told = RUNNER.invoke(app, ["arms", *places, "--replicates", "20", "--json"])
     assert told.exit_code == 0, told.stderr
-    assert json.loads(told.stdout)["findings"]["clips"] == 900
+    results = json.loads(told.stdout)
+    assert results["findings"]["clips"] == 900
+    assert results["lineage"]["replicates"] == 20
     assert (tmp_path / "results" / "README.md").exists()
     assert str(tmp_path) not in (tmp_path / "results" / "README.md").read_text()
 

@@ -95,7 +95,7 @@ def _judged(shop: Workshop, arm: str, seed: int, model: Tunable, progress: Progr
         arm=arm,
         seed=seed,
         dataset=features.header.dataset,
-        parameters=sum(parameter.numel() for parameter in model.trained_parameters()),
+        parameters=sum(parameter.numel() for parameter in model.own_parameters()),
         ms_per_clip=cost_ms(model, features),
         lineage=lineage(features, shop.sizes, shop.options, progress, seed, seconds),
     )
@@ -112,6 +112,7 @@ def _store(out: Path, run: Run, model: Tunable, progress: Progress) -> None:
     folder = out / run.card.arm
     for name in ("weights", "curves"):
         (folder / name).mkdir(exist_ok=True)
+    model.things = None  # of no use once the arm is trained
     weights = {name: tensor.contiguous() for name, tensor in trained(model).items()}
     save_file(weights, folder / "weights" / f"{run.card.seed}.safetensors")
     write_epochs(folder / "curves" / str(run.card.seed), progress.history)

@@ -98,8 +98,8 @@ class FeatureSet:
         known_N = ~np.isnan(self.grades_N)
         self.labels_NK[known_N, k] = self.grades_N[known_N] >= RELEVANT
         self.targets_NK[:, k] /= HIGHEST_GRADE
-        encoded = [tokenizer.encode(row.fields) for row in self.rows]
-        self._text = [(torch.from_numpy(ids_L), torch.from_numpy(segments_L)) for ids_L, segments_L in encoded]
+        self.tokenizer = tokenizer
+        self._text = [self._encoded(row.fields) for row in self.rows]
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -120,18 +120,30 @@ class FeatureSet:
         """Whether that version has this clip."""
         return version in self._places and index in self._places[version]
 
-    def batch(self, indices: Sequence[int] | NDArray[np.int64], sound: Sequence[str] | None = None) -> FeatureBatch:
-        """Features of these clips; `sound` names for each the version whose sound it gets. None: as uploaded."""
+    def batch(
+        self,
+        indices: Sequence[int] | NDArray[np.int64],
+        sound: Sequence[tuple[str, int]] | None = None,
+        text: Sequence[Mapping[str, str]] | None = None,
+    ) -> FeatureBatch:
+        """Features of these clips. `sound`: for each the version and the clip that its sound is of; `text`: its fields.
+
+        None: what was uploaded with it.
+        """
         chosen = [int(index) for index in indices]
-        sound = sound if sound is not None else [CLIPS] * len(chosen)
+        sound = sound if sound is not None else [(CLIPS, index) for index in chosen]
         vision = [self._read(CLIPS, index, "vision") for index in chosen]
-        audio = [self._read(version, index, "audio") for version, index in zip(sound, chosen, strict=True)]
-        text = [self._text[index] for index in chosen]
-        ids_NL = torch.nn.utils.rnn.pad_sequence([ids_L for ids_L, _ in text], batch_first=True)
-        segments_NL = torch.nn.utils.rnn.pad_sequence([segments_L for _, segments_L in text], batch_first=True)
-        lengths_N = torch.tensor([len(ids_L) for ids_L, _ in text])
+        audio = [self._read(version, index, "audio") for version, index in sound]
+        words = [self._text[index] for index in chosen] if text is None else [self._encoded(fields) for fields in text]
+        ids_NL = torch.nn.utils.rnn.pad_sequence([ids_L for ids_L, _ in words], batch_first=True)
+        segments_NL = torch.nn.utils.rnn.pad_sequence([segments_L for _, segments_L in words], batch_first=True)
+        lengths_N = torch.tensor([len(ids_L) for ids_L, _ in words])
         text_mask_NL = torch.arange(ids_NL.shape[1]) < lengths_N[:, None]
         return FeatureBatch(*_padded(vision), *_padded(audio), ids_NL, segments_NL, text_mask_NL)
+
+    def _encoded(self, fields: Mapping[str, str]) -> tuple[Tensor, Tensor]:
+        ids_L, segments_L = self.tokenizer.encode(fields)
+        return torch.from_numpy(ids_L), torch.from_numpy(segments_L)
 
     def _read(self, version: str, index: int, modality: str) -> tuple[Tensor, Tensor]:
         """Features (X, P, C) in half precision and seconds (X,) of what is there."""

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engines.models.text import TextTower
 from engines.tokenizer import TextTokenizer
 
 
@@ -35,8 +34,8 @@ class Naming(nn.Module):
         self.project = nn.Linear(size, size)
         self.bias = nn.Parameter(torch.full((1,), -3.0))  # few of all things are in a frame
 
-    def forward(self, text: TextTower, tokens_NXPD: Tensor, segment: int) -> Tensor:
-        """Logits (N, X, Y); the name is read as a text of that segment."""
+    def forward(self, text: nn.Module, tokens_NXPD: Tensor, segment: int) -> Tensor:
+        """Logits (N, X, Y); `text` reads the names, as texts of that segment."""
         ids_YL, mask_YL = self.get_buffer("ids_YL"), self.get_buffer("mask_YL")
         words_YLD = text(ids_YL, torch.full_like(ids_YL, segment), mask_YL)
         names_YD = self.project(words_YLD.sum(1) / mask_YL.sum(1, keepdim=True))

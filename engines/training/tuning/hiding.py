@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engines.training.features import CLIPS, FeatureBatch, FeatureSet
+from engines.training.tuning.remix import Remixer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +34,38 @@ class HidingOptions:
     rough: float = 0.4
 
 
+@dataclass(frozen=True)
+class Example:
+    """Clips in training: features, targets (N, K), and for each the clip that its sound is of."""
+
+    batch: FeatureBatch
+    targets_NK: Tensor
+    sounds: Sequence[int]
+
+
 def hidden_batch(
-    features: FeatureSet, indices: Sequence[int], options: HidingOptions, *, seed: int, epoch: int
-) -> FeatureBatch:
+    features: FeatureSet,
+    indices: Sequence[int],
+    options: HidingOptions,
+    *,
+    seed: int,
+    epoch: int,
+    remixer: Remixer | None = None,
+) -> Example:
     """These clips as training sees them in that epoch."""
     rngs = [np.random.default_rng([seed, epoch, index]) for index in indices]
-    sound = [_version(features, index, rng, options.rough) for index, rng in zip(indices, rngs, strict=True)]
-    batch = features.batch(indices, sound)
+    targets_NK = features.targets_NK[list(indices)]
+    sounds, text = list(indices), None
+    if remixer is not None:
+        remixed = [remixer.draw(index, rng) for index, rng in zip(indices, rngs, strict=True)]
+        sounds, text = [item.sound for item in remixed], [item.fields for item in remixed]
+        targets_NK = np.stack([item.targets_K for item in remixed])
+    versions = [_version(features, index, rng, options.rough) for index, rng in zip(sounds, rngs, strict=True)]
+    batch = features.batch(indices, list(zip(versions, sounds, strict=True)), text)
+    return Example(_hidden(batch, rngs, options), torch.from_numpy(targets_NK), sounds)
+
+
+def _hidden(batch: FeatureBatch, rngs: Sequence[np.random.Generator], options: HidingOptions) -> FeatureBatch:
     places_NFP = _some_places(batch.vision_NFPC, rngs, options.places)
     vision_NFPC = batch.vision_NFPC.gather(2, places_NFP[..., None].expand(-1, -1, -1, batch.vision_NFPC.shape[-1]))
     there = {

@@ -78,16 +78,9 @@ def heard(features: FeatureSet, indices: Indices, others: Indices, condition: st
     """A batch with its sound as that condition makes it; `others`: whose sound it gets when sounds are exchanged."""
     if condition.startswith("noise_"):
         has = [features.has(condition, int(index)) for index in indices]
-        return features.batch(indices, [condition if there else CLIPS for there in has])
-    batch = features.batch(indices)
-    if condition == MISSING:
-        return replace(batch, audio_mask_NW=torch.zeros_like(batch.audio_mask_NW))
+        versions = [condition if there else CLIPS for there in has]
+        return features.batch(indices, list(zip(versions, indices.tolist(), strict=True)))
     if condition == SHUFFLED:
-        other = features.batch(others)
-        return replace(
-            batch,
-            audio_NWPC=other.audio_NWPC,
-            audio_mask_NW=other.audio_mask_NW,
-            audio_seconds_NW=other.audio_seconds_NW,
-        )
-    return batch
+        return features.batch(indices, [(CLIPS, other) for other in others.tolist()])
+    batch = features.batch(indices)
+    return replace(batch, audio_mask_NW=torch.zeros_like(batch.audio_mask_NW)) if condition == MISSING else batch

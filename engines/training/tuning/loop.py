@@ -11,22 +11,28 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from engines.spec import TASKS
 from engines.training.features import FeatureSet
-from engines.training.tuning.hiding import HidingOptions, hidden_batch
+from engines.training.tuning.hiding import Example, HidingOptions, hidden_batch
 from engines.training.tuning.judge import logits, quality
 from engines.training.tuning.network import Tunable
 from engines.training.tuning.objective import ObjectiveOptions, positive_weights, summed_loss
 from engines.training.tuning.processes import Processes
+from engines.training.tuning.remix import Remixer, RemixOptions
 from engines.training.tuning.state import Epoch, Progress, load_state, put, save_state, trained
+from engines.training.tuning.things import Things
 
 TRAIN, VAL, TEST = "train", "val", "test"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TuneOptions:
-    """How long and how fast. Training ends early when `patience` epochs in a row were not the best."""
+    """How long and how fast. Training ends early when `patience` epochs in a row were not the best.
+
+    naming: weight of the loss that ties tokens to the names of what is there; 0 is without.
+    """
 
     epochs: int = 12
     batch_size: int = 64
@@ -35,8 +41,10 @@ class TuneOptions:
     warm_up: float = 0.1
     gradient_norm: float = 1.0
     patience: int = 5
+    naming: float = 0.0
     objective: ObjectiveOptions = field(default_factory=ObjectiveOptions)
     hiding: HidingOptions = field(default_factory=HidingOptions)
+    remix: RemixOptions = field(default_factory=RemixOptions)
 
 
 def tune(
@@ -103,7 +111,11 @@ class _Run:
                 f"{features.folder}: came {len(self._train)} clips to train on and {len(self._val)} to validate on, "
                 "expected some of both; give the rows splits"
             )
-        self._targets_NK = torch.from_numpy(features.targets_NK)
+        self._remixer = Remixer(features, self._train, options.remix) if options.remix != RemixOptions() else None
+        if options.naming > 0:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                model.things = Things(features, self._train, model.text.linear.out_features)
         self._positive_K = positive_weights(features.targets_NK[self._train], options.objective.balance)
         self._steps = -(-len(self._train) // options.batch_size)
         self._parameters = model.trained_parameters()
@@ -123,30 +135,49 @@ class _Run:
             share = rate(done, self._options.epochs * self._steps, self._options.warm_up)
             for group in self.optimiser.param_groups:
                 group["lr"] = self._options.learning_rate * share
-            losses.append(self._step(order[start : start + self._options.batch_size], epoch))
+            losses.append(self._step(order[start : start + self._options.batch_size], epoch, step))
         return float(np.mean(losses))
 
     def validate(self) -> float:
         """Quality on validation clips."""
         return quality(logits(self._model, self._features, self._val), self._features, self._val)
 
-    def _step(self, indices: list[int], epoch: int) -> float:
+    def _step(self, indices: list[int], epoch: int, step: int) -> float:
         own = self.processes.share(indices)
-        known_K = (~self._targets_NK[indices].isnan()).sum(0)
-        loss = torch.zeros(())
+        loss, known_K = torch.zeros(()), torch.zeros(len(TASKS))
+        if own:
+            example = hidden_batch(
+                self._features, own, self._options.hiding, seed=self._seed, epoch=epoch, remixer=self._remixer
+            )
+            known_K = (~example.targets_NK.isnan()).sum(0).to(torch.float32)
+        self.processes.sum_([known_K])
         self.optimiser.zero_grad(set_to_none=True)
         if own:
-            batch = hidden_batch(self._features, own, self._options.hiding, seed=self._seed, epoch=epoch)
-            targets_NK = self._targets_NK[own]
-            loss = summed_loss(self._model(batch), targets_NK, self._positive_K, known_K, self._options.objective)
-            torch.autograd.backward(loss)
-        gradients = []
-        for parameter in self._parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            gradients.append(parameter.grad)
+            loss = self._loss(example, own, known_K, len(own) / len(indices), turn=step)
+        gradients = self._gradients()
         total = loss.detach().clone()
         self.processes.sum_([*gradients, total])
         nn.utils.clip_grad_norm_(self._parameters, self._options.gradient_norm)
         self.optimiser.step()
         return float(total)
+
+    def _loss(self, example: Example, clips: list[int], known_K: Tensor, share: float, *, turn: int) -> Tensor:
+        """Of this process's part of a batch, with its gradients; what is returned is without the naming."""
+        tokens = self._model.tokens(example.batch)
+        logits_NK = self._model.body(*tokens)
+        loss = summed_loss(logits_NK, example.targets_NK, self._positive_K, known_K, self._options.objective)
+        named = torch.zeros(())
+        if self._model.things is not None:
+            text, things = self._model.text, self._model.things
+            reads = self._model.reads
+            named = things.loss(text, tokens, example.batch, clips, example.sounds, reads=reads, turn=turn) * share
+        torch.autograd.backward(loss + self._options.naming * named)
+        return loss
+
+    def _gradients(self) -> list[Tensor]:
+        gradients = []
+        for parameter in self._parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        return gradients

@@ -9,6 +9,7 @@ from engines.models.arms import ARMS, FusionInputs
 from engines.models.pretrained.words import WordVectors
 from engines.models.starter import Projection, StarterNetwork, StarterSizes, StarterText
 from engines.training.features import FeatureBatch, FeatureSet
+from engines.training.tuning.things import Things
 
 
 class Tunable(nn.Module):
@@ -23,6 +24,7 @@ class Tunable(nn.Module):
         self.text = StarterText(D, sizes.vocabulary_size, sizes.word_features, sizes.heads)
         self.text.words = words
         self.body = ARMS[arm].build(D, sizes.heads, sizes.layers, sizes.audio_layers)
+        self.things: Things | None = None
 
     def forward(self, batch: FeatureBatch) -> Tensor:
         """Logits (N, K)."""
@@ -45,10 +47,18 @@ class Tunable(nn.Module):
             batch.text_mask_NL,
         )
 
+    def own_parameters(self) -> list[nn.Parameter]:
+        """Those that judging needs: without frozen ones and those of modalities that the arm does not read."""
+        return _trainable([self.body, *(self.get_submodule(name) for name in self.reads)])
+
     def trained_parameters(self) -> list[nn.Parameter]:
-        """Those of the arm: frozen ones and those of modalities that it does not read stay as they are."""
-        parts = [self.body, *(self.get_submodule(name) for name in self.reads)]
-        return [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]
+        """Those and what training needs besides."""
+        if self.things is None:
+            return self.own_parameters()
+        return [
+            *self.own_parameters(),
+            *_trainable([self.things] if "text" in self.reads else [self.things, self.text]),
+        ]
 
     def give(self, network: StarterNetwork) -> None:
         """Put what the arm `vlmae` has learnt into a starter network of the same sizes."""
@@ -74,3 +84,7 @@ class Tunable(nn.Module):
             tokens_FPD = tokens_FPD + project.position_PD[places]
             tokens_NXPD = tokens_NXPD.to(tokens_FPD.dtype).index_put((mask_NX,), tokens_FPD)
         return tokens_NXPD.flatten(1, 2)
+
+
+def _trainable(parts: list[nn.Module]) -> list[nn.Parameter]:
+    return [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]

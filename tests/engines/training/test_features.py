@@ -48,7 +48,7 @@ def test_a_clip_without_sound_has_a_masked_place(features: FeatureSet) -> None:
 
 def test_sound_comes_from_the_version_that_is_asked_for(features: FeatureSet) -> None:
     train = int(features.indices("train")[0])
-    plain, rough = features.batch([train]), features.batch([train], ["augmented_0"])
+    plain, rough = features.batch([train]), features.batch([train], [("augmented_0", train)])
     assert torch.equal(plain.vision_NFPC, rough.vision_NFPC)
     assert not torch.equal(plain.audio_NWPC, rough.audio_NWPC)
     assert features.has("augmented_0", train) and not features.has("noise_20db", train)

@@ -118,30 +118,30 @@ def test_training_ends_when_validation_no_longer_gains(features: FeatureSet) -> 
 
 def test_what_is_hidden_depends_on_the_clip_and_not_on_its_company(features: FeatureSet) -> None:
     options = HidingOptions(audio=0.5, vision=0.5, text=0.5, features=0.3, places=2, rough=0.5)
-    together = hidden_batch(features, range(12), options, seed=1, epoch=2)
-    alone = hidden_batch(features, [7], options, seed=1, epoch=2)
+    together = hidden_batch(features, range(12), options, seed=1, epoch=2).batch
+    alone = hidden_batch(features, [7], options, seed=1, epoch=2).batch
     F = alone.vision_mask_NF.shape[1]
     assert torch.equal(together.vision_NFPC[7, :F], alone.vision_NFPC[0])
     assert torch.equal(together.vision_mask_NF[7, :F], alone.vision_mask_NF[0])
-    later = hidden_batch(features, [7], options, seed=1, epoch=3)
+    later = hidden_batch(features, [7], options, seed=1, epoch=3).batch
     assert not torch.equal(later.vision_NFPC, alone.vision_NFPC)
 
 
 def test_as_much_is_hidden_as_was_asked_for(features: FeatureSet) -> None:
     indices = [n for n in range(150) if features.batch([n]).audio_mask_NW.any()]
-    batch = hidden_batch(features, indices, replace(PLAIN, audio=0.4, features=0.25, places=3), seed=0, epoch=0)
+    batch = hidden_batch(features, indices, replace(PLAIN, audio=0.4, features=0.25, places=3), seed=0, epoch=0).batch
     assert 0.3 < 1 - batch.audio_mask_NW.any(1).float().mean() < 0.5
     assert batch.vision_NFPC.shape[2] == 3
     assert 0.2 < (batch.audio_NWPC[:, :2] == 0).float().mean() < 0.3
-    plain, untouched = hidden_batch(features, indices, PLAIN, seed=0, epoch=0), features.batch(indices)
+    plain, untouched = hidden_batch(features, indices, PLAIN, seed=0, epoch=0).batch, features.batch(indices)
     assert torch.equal(plain.vision_NFPC, untouched.vision_NFPC)
     assert torch.equal(plain.audio_mask_NW, untouched.audio_mask_NW)
 
 
 def test_rough_sound_takes_the_place_of_the_original(features: FeatureSet) -> None:
     train = features.indices("train")[:8].tolist()
-    batch = hidden_batch(features, train, replace(PLAIN, rough=1.0), seed=0, epoch=0)
-    assert torch.equal(batch.audio_NWPC, features.batch(train, ["augmented_0"] * 8).audio_NWPC)
+    batch = hidden_batch(features, train, replace(PLAIN, rough=1.0), seed=0, epoch=0).batch
+    assert torch.equal(batch.audio_NWPC, features.batch(train, [("augmented_0", index) for index in train]).audio_NWPC)
 
 
 def test_a_clip_is_exchanged_for_another() -> None:

@@ -1,0 +1,118 @@
+"""Remixed examples bear the labels that composing would have given them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from engines.data.public.judging import grade, met_by, restricted_spans
+from engines.data.public.manifest import Labels, Row, Span
+from engines.data.public.named import topics
+from engines.training.features import FeatureSet
+from engines.training.tuning.network import Tunable
+from engines.training.tuning.remix import Remixer, RemixOptions
+from engines.training.tuning.things import Things
+from tests.engines.training.synthetic import feature_set, sizes, word_vectors, write_features
+
+SIGHTS = ("revolver", "panda", "electric_guitar", "dalmatian", "pizza")
+SOUNDS = ("gunshot", "guitar", "dog_bark", "rain", None)
+ASKED = ("gun", "panda", "guitar", "dog", "pizza", "rain")
+TOPICS = {topic.name: topic for topic in topics()}
+
+
+def composed_row(n: int) -> Row:
+    rng = np.random.default_rng(n)
+    thing, sound = SIGHTS[int(rng.integers(5))], SOUNDS[int(rng.integers(5))]
+    seen = (Span("vision", thing, 0.0, 4.0),)
+    heard = (Span("audio", sound, 0.5, 2.5),) if sound else ()
+    title, query = (str(rng.choice(ASKED)) for _ in range(2))
+    spans = restricted_spans(seen, heard, 0)
+    return Row(
+        clip_id=f"clip-{n}",
+        file=f"clip-{n}.mp4",
+        split="train",
+        title=f"red {title}",
+        query=f"blue {query}",
+        labels=Labels(
+            clickbait=int(met_by(TOPICS[title], seen, heard) == "none"),
+            adult=int(bool(spans)),
+            relevance=grade(TOPICS[query], seen, heard, TOPICS[title])[0],
+        ),
+        spans=spans,
+        seen=seen,
+        heard=heard,
+        title_topic=title,
+        query_topic=query,
+    )
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> FeatureSet:
+    features = feature_set(write_features(tmp_path_factory.mktemp("composed"), clips=150))
+    features.rows[:] = [composed_row(n) for n in range(150)]
+    values = [[row.labels.clickbait, row.labels.adult, (row.labels.relevance or 0) / 3] for row in features.rows]
+    features.targets_NK = np.array(values, np.float32)
+    return features
+
+
+def draws(features: FeatureSet, options: RemixOptions) -> list[tuple[int, object]]:
+    remixer = Remixer(features, np.arange(150), options)
+    return [(n, remixer.draw(n, np.random.default_rng([n, turn]))) for n in range(150) for turn in range(4)]
+
+
+def test_a_clip_that_is_left_alone_keeps_its_labels(composed: FeatureSet) -> None:
+    for n, item in draws(composed, RemixOptions()):
+        assert item.sound == n and item.fields == {"title": composed.rows[n].title, "query": composed.rows[n].query}
+        assert item.targets_K == pytest.approx(composed.targets_NK[n])
+
+
+def test_labels_follow_from_what_is_put_together(composed: FeatureSet) -> None:
+    for n, item in draws(composed, RemixOptions(sound=0.6, title=0.6, query=0.6)):
+        seen, heard = composed.rows[n].seen, composed.rows[item.sound].heard
+        title = TOPICS[item.fields["title"].removeprefix("red ")]
+        query = TOPICS[item.fields["query"].removeprefix("blue ")]
+        assert item.targets_K[0] == (met_by(title, seen, heard) == "none")
+        assert item.targets_K[1] == bool(restricted_spans(seen, heard, 0))
+        assert item.targets_K[2] == pytest.approx(grade(query, seen, heard, title)[0] / 3)
+
+
+def test_much_is_put_together_anew_and_shares_of_labels_stay(composed: FeatureSet) -> None:
+    drawn = draws(composed, RemixOptions(sound=0.5, title=0.5, query=0.5))
+    assert 0.4 < np.mean([item.sound != n for n, item in drawn]) < 0.6
+    assert np.mean([item.fields["title"] != composed.rows[n].title for n, item in drawn]) > 0.2
+    targets_NK = np.stack([item.targets_K for _, item in drawn])
+    assert np.abs(targets_NK.mean(0) - composed.targets_NK.mean(0)).max() < 0.15
+
+
+def test_clips_of_which_nothing_is_known_stay_as_they_are(features: FeatureSet) -> None:
+    remixer = Remixer(features, features.indices("train"), RemixOptions(sound=1.0, title=1.0, query=1.0))
+    item = remixer.draw(5, np.random.default_rng(0))
+    assert item.sound == 5 and item.fields == features.rows[5].fields
+    assert np.array_equal(item.targets_K, features.targets_NK[5], equal_nan=True)
+
+
+def test_naming_pulls_tokens_to_the_names_of_what_is_there(composed: FeatureSet) -> None:
+    torch.manual_seed(0)
+    model = Tunable("full", sizes(), word_vectors(), composed)
+    model.things = Things(composed, np.arange(150), 32)
+    assert set(model.things.seen) == set(SIGHTS) and set(model.things.heard) == {sound for sound in SOUNDS if sound}
+    clips = list(range(16))
+    batch = composed.batch(clips)
+    optimiser = torch.optim.Adam(model.trained_parameters(), 1e-2)
+    losses = []
+    for turn in range(30):
+        tokens = model.tokens(batch)
+        loss = model.things.loss(model.text, tokens, batch, clips, clips, reads=model.reads, turn=turn)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.6 * losses[0]
+    with torch.no_grad():
+        tokens = model.tokens(batch)
+        both, sights = (
+            float(model.things.loss(model.text, tokens, batch, clips, clips, reads=reads, turn=0))
+            for reads in (("vision", "audio"), ("vision",))
+        )
+    assert 0 < sights < both

@@ -134,10 +134,9 @@ class Extractor:
             if version == CLIPS:
                 frames = [torch.from_numpy(clips[n].frames_TCHW) for n in chosen]
                 seconds = [clips[n].frame_seconds_T for n in chosen]
-                tensors |= _stored("vision", self._encoded(self._towers.vision, frames), seconds)
+                tensors |= _stored("vision", self._seen(frames), seconds)
             windows = [torch.from_numpy(self._heard(version, rows[n], clips[n].windows_TS)) for n in chosen]
-            seconds = [self._middle(clips[n]) for n in chosen]
-            tensors |= _stored("audio", self._encoded(self._towers.audio, windows), seconds)
+            tensors |= _stored("audio", self._sounding(windows), [self._middle(clips[n]) for n in chosen])
             path = shard_path(self._out, version, shard)
             save_file(tensors, path.with_suffix(".part"))
             path.with_suffix(".part").replace(path)
@@ -167,13 +166,21 @@ class Extractor:
     def _middle(self, clip: Clip) -> NDArray[np.float64]:
         return clip.window_seconds_T + self._sizes.window_samples / self._sizes.sample_rate_hz / 2
 
-    def _encoded(self, tower: Callable[[Tensor], Tensor], items: list[Tensor]) -> list[Tensor]:
-        lengths = [len(item) for item in items]
-        with torch.inference_mode():
-            parts = [tower(batch) for batch in torch.split(torch.cat(items), TOWER_BATCH)] if sum(lengths) else []
-            if not parts:
-                parts = [tower(torch.zeros((1, *items[0].shape[1:]), dtype=items[0].dtype))[:0]]
-            return list(torch.split(torch.cat(parts).to(torch.float16), lengths))
+    def _seen(self, frames: list[Tensor]) -> list[Tensor]:
+        pixels = self._sizes.frame_pixels
+        return _encoded(self._towers.vision, frames, torch.zeros((1, 3, pixels, pixels), dtype=torch.uint8))
+
+    def _sounding(self, windows: list[Tensor]) -> list[Tensor]:
+        return _encoded(self._towers.audio, windows, torch.zeros((1, self._sizes.window_samples)))
+
+
+def _encoded(tower: Callable[[Tensor], Tensor], items: list[Tensor], some: Tensor) -> list[Tensor]:
+    """Features (X, P, C) in half precision of each item, and at the end those of nothing."""
+    lengths = [len(item) for item in items]
+    with torch.inference_mode():
+        batches = torch.split(torch.cat([*items, some]), TOWER_BATCH)
+        features_FPC = torch.cat([tower(batch) for batch in batches]).to(torch.float16)
+    return [*torch.split(features_FPC[:-1], lengths), features_FPC[:0]]
 
 
 def decode(files: list[Path], folder: Path, sizes: Preprocessing) -> None:
@@ -213,13 +220,13 @@ def _wanted(version: str, row: Row) -> bool:
 
 
 def _stored(modality: str, features: list[Tensor], seconds: list[NDArray[np.float64]]) -> dict[str, Tensor]:
-    """Padded to the longest of the shard, at least one place."""
-    longest = max(1, *(len(item) for item in features)) if features else 1
-    shape = features[0].shape[1:] if features else (1, 1)
-    features_NXPC = torch.zeros((len(features), longest, *shape), dtype=torch.float16)
-    mask_NX = torch.zeros((len(features), longest), dtype=torch.bool)
-    seconds_NX = torch.zeros((len(features), longest))
-    for n, (item, times) in enumerate(zip(features, seconds, strict=True)):
+    """Padded to the longest of the shard, at least one place; the last of `features` gives the shape of one place."""
+    *items, nothing = features
+    longest = max(1, *map(len, features))
+    features_NXPC = torch.zeros((len(items), longest, *nothing.shape[1:]), dtype=torch.float16)
+    mask_NX = torch.zeros((len(items), longest), dtype=torch.bool)
+    seconds_NX = torch.zeros((len(items), longest))
+    for n, (item, times) in enumerate(zip(items, seconds, strict=True)):
         X = len(item)
         features_NXPC[n, :X], mask_NX[n, :X] = item, True
         seconds_NX[n, :X] = torch.from_numpy(times.astype(np.float32))

@@ -16,12 +16,15 @@ from engines.training.features import CLIPS, HEADER, FeatureHeader, FeatureSet, 
 from engines.training.recipes import STARTER_PREPROCESSING
 
 WORDS = ["red", "green", "blue", "loud", "quiet"]
+#: Names of what composed clips show and sound like.
+NAMES = ["revolver", "panda", "electric_guitar", "dalmatian", "pizza", "gunshot", "guitar", "dog_bark", "rain"]
+VOCABULARY = [*WORDS, *{part: None for name in NAMES for part in name.split("_")}]
 FRAMES, WINDOWS, PLACES, STEPS, SEEN, HEARD = 5, 4, 4, 3, 16, 12
 SHARD_CLIPS = 32
 
 
 def tokenizer() -> TextTokenizer:
-    return TextTokenizer(word_pipeline(WORDS), 16)
+    return TextTokenizer(word_pipeline(VOCABULARY), 16)
 
 
 def word_vectors() -> WordVectors:

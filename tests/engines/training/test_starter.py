@@ -17,8 +17,7 @@ from engines.training.checkpoint import load_starter
 from engines.training.recipes import STARTER
 from engines.training.starter import WORDS, open_features, train_starter
 from engines.training.tuning.loop import TuneOptions
-from tests.engines.training.synthetic import WORDS as VOCABULARY
-from tests.engines.training.synthetic import word_vectors, write_features
+from tests.engines.training.synthetic import VOCABULARY, word_vectors, write_features
 
 RECIPE = replace(
     STARTER,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import typer
 
 from engines.cli import bundle as bundle_commands
+from engines.cli import dataset as dataset_commands
 from engines.cli import evaluate as evaluate_commands
 from engines.cli import world as world_commands
+from engines.cli.distil import distil
 from engines.cli.export import export
 from engines.cli.train import train
 from engines.cli.verify import verify
@@ -45,6 +47,8 @@ app.add_typer(config_commands.app, name="config", rich_help_panel=STREAM)
 app.command(rich_help_panel=STREAM)(bench)
 app.add_typer(bundle_commands.app, name="bundle", rich_help_panel=MODELS)
 app.add_typer(world_commands.app, name="world", rich_help_panel=MODELS)
+app.add_typer(dataset_commands.app, name="dataset", rich_help_panel=MODELS)
+app.command(rich_help_panel=MODELS)(distil)
 app.command(rich_help_panel=MODELS)(train)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)

@@ -10,23 +10,27 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import onnx
 import torch
 from torch import Tensor
 
 from engines.bundle import SCHEMA, TOKENIZER, Manifest, save_manifest
-from engines.models.network import Parts
+from engines.models.network import Network, Parts
+from engines.models.pretrained import load
+from engines.models.pretrained.sources import SOURCES
+from engines.models.starter import PRIORS, SHOTS, WEAPONS, StarterNetwork
 from engines.quantise import store_small
 from engines.spec import GRAPHS, TASKS, GraphSpec, TensorSpec
 from engines.tokenizer import word_pipeline
-from engines.training.checkpoint import load_checkpoint
+from engines.training.checkpoint import Card, StarterCard, load_checkpoint, load_starter
 
 #: The first opset with every operator that our graphs use and gelu as one operator.
 OPSET = 20
 #: Sizes for tracing; two or more, as the exporter takes one for a constant, and all different.
 SIZES = {"F": 3, "N": 2, "L": 5, "V": 32, "A": 12}
-#: Everything in our bundles is made here, from nothing.
-LICENCE = "Apache-2.0"
+#: Of what is made here from nothing, and of what holds the weights of others (`engines.models.pretrained.sources`).
+LICENCE, STARTER_LICENCE = "Apache-2.0", "Apache-2.0 AND BSD-2-Clause AND MIT"
 TORCH_DTYPES = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool, "uint8": torch.uint8}
 
 
@@ -112,8 +116,12 @@ def example_input(tensor: TensorSpec) -> Tensor:
 
 
 def export_bundle(checkpoint: Path, folder: Path) -> str:
-    """Turn a checkpoint into a bundle folder and return the bundle's id. Raises `ValueError` for a bad checkpoint."""
-    network, card = load_checkpoint(checkpoint)
+    """Turn a checkpoint into a bundle folder and return the bundle's id. Raises `ValueError` for a bad checkpoint.
+
+    A network made here from nothing is stored in float32; one with towers of others in 8 bits, with their names and
+    notices: their packages have to be installed (`MissingWeightsError`).
+    """
+    network, card = open_checkpoint(checkpoint)
     manifest = Manifest(
         name=card.name,
         licence=LICENCE,
@@ -126,4 +134,30 @@ def export_bundle(checkpoint: Path, folder: Path) -> str:
         files={},
         schema=SCHEMA,
     )
-    return export_network(network, folder, manifest, word_pipeline(card.vocabulary).to_str(pretty=True))
+    if isinstance(card, Card):
+        return export_network(network, folder, manifest, word_pipeline(card.vocabulary).to_str(pretty=True))
+    names = {"vision": load.image_class_names(), "audio": load.sound_class_names()}
+    return export_network(network, folder, _with_marks(manifest, names), card.tokenizer, names=names, small=True)
+
+
+def open_checkpoint(path: Path) -> tuple[Network | StarterNetwork, Card | StarterCard]:
+    """A checkpoint of either kind. Raises `ValueError` saying why it is neither."""
+    try:
+        return load_checkpoint(path)
+    except ValueError as error:
+        try:
+            return load_starter(path)
+        except ValueError as other:
+            raise ValueError(f"{error}; nor one of the starter: {other}") from other
+
+
+def _with_marks(manifest: Manifest, names: Mapping[str, Sequence[str]]) -> Manifest:
+    """The starter's manifest: what its towers know by name, and whose they are."""
+    return msgspec.structs.replace(
+        manifest,
+        licence=STARTER_LICENCE,
+        classes={modality: len(listed) for modality, listed in names.items()},
+        priors=dict(PRIORS),
+        members={"vision": {"violent": tuple(WEAPONS)}, "audio": {"violent": tuple(SHOTS)}},
+        notices=tuple(source.notice for source in SOURCES),
+    )

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-#: Smaller weights save too little to be worth an error.
-LEAST_ELEMENTS = 1024
+from engines.models.rounding import LEAST_ELEMENTS, MOST
+
 #: Operator -> the input that holds its weight.
 _WEIGHT_INPUTS = {"Conv": 1, "Gemm": 1, "MatMul": 1, "Gather": 0}
 
@@ -30,6 +31,7 @@ def store_small(model: onnx.ModelProto, exact: Sequence[NDArray[np.generic]] = (
     """
     small = onnx.ModelProto()
     small.CopyFrom(model)
+    _transpose_now(small.graph)
     axes = dict(_weight_axes(small.graph))
     kept, added = [], []
     for tensor in small.graph.initializer:
@@ -49,13 +51,34 @@ def store_small(model: onnx.ModelProto, exact: Sequence[NDArray[np.generic]] = (
     return small
 
 
+def is_small(model: onnx.ModelProto | Path) -> bool:
+    """Whether a graph or a file of one came out of `store_small`."""
+    if isinstance(model, Path):
+        model = onnx.load(model)
+    return any(node.op_type == "DequantizeLinear" for node in model.graph.node)
+
+
 def rounded(weight: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """int8 values in [-127, 127] and one positive float32 scale for each index of `axis`; values * scales ~ weight."""
     others = tuple(index for index in range(weight.ndim) if index != axis)
     most = np.abs(weight).max(axis=others)
-    scales = np.where(most > 0, most / 127, 1.0).astype(np.float32)
+    scales = np.where(most > 0, np.maximum(most / MOST, np.finfo(np.float32).tiny), 1.0).astype(np.float32)
     shape = [-1 if index == axis else 1 for index in range(weight.ndim)]
     return np.rint(weight / scales.reshape(shape)).astype(np.int8), scales
+
+
+def _transpose_now(graph: onnx.GraphProto) -> None:
+    """Store transposed what the graph would transpose at every run: exporters leave that for weights used twice."""
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Transpose" and node.input[0] in weights]:
+        weight = numpy_helper.to_array(weights[node.input[0]])
+        order = next((list(attribute.ints) for attribute in node.attribute if attribute.name == "perm"), None)
+        turned = np.ascontiguousarray(weight.transpose(order))
+        graph.initializer.append(numpy_helper.from_array(turned, node.output[0]))
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
 
 
 def _same(weight: NDArray[np.generic], constant: NDArray[np.generic]) -> bool:

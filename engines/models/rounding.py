@@ -1,0 +1,26 @@
+"""The weights of a network rounded as a bundle in 8 bits stores them, so that it is trained on what will be shipped."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+#: Weights of fewer elements save too little to be worth an error.
+LEAST_ELEMENTS = 1024
+#: Of int8; -128 is left out, so that a weight and its negative are rounded alike.
+MOST = 127
+
+
+def round_weights(network: nn.Module) -> None:
+    """Round, in place, large weights of convolutions, products and tables to int8 times a scale of each channel or row.
+
+    `engines.quantise.store_small` then stores them without any further loss. Batch norms have to be folded before.
+    """
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear | nn.Embedding):
+                weight = module.weight
+                if weight.numel() >= LEAST_ELEMENTS:
+                    most = weight.abs().amax(tuple(range(1, weight.ndim)), keepdim=True)
+                    scale = torch.where(most > 0, most / MOST, 1.0)
+                    weight.copy_((weight / scale).round() * scale)

@@ -8,6 +8,7 @@ from engines.cli import bundle as bundle_commands
 from engines.cli import dataset as dataset_commands
 from engines.cli import evaluate as evaluate_commands
 from engines.cli import world as world_commands
+from engines.cli.arms import arms
 from engines.cli.distil import distil
 from engines.cli.export import export
 from engines.cli.train import train
@@ -50,6 +51,7 @@ app.add_typer(world_commands.app, name="world", rich_help_panel=MODELS)
 app.add_typer(dataset_commands.app, name="dataset", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(distil)
 app.command(rich_help_panel=MODELS)(train)
+app.command(rich_help_panel=MODELS)(arms)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(verify)

@@ -39,10 +39,44 @@ def compose(
 
 
 @app.command()
+def check(
+    table: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet; columns as docs/dataset.md lists them.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the dataset. None: check only.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the split of rows that state none.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a table of your own videos and labels, row by row, and make a dataset of it."""
+    from engines.data.public.manifest import write_dataset
+    from engines.data.public.summary import summarise
+    from engines.data.public.table import read_table
+
+    with errors_told():
+        rows = read_table(table, seed=seed)
+        if out is not None:
+            write_dataset(out, rows, made_with={"kind": "table", "table": table.name, "seed": seed}, licences={})
+    if as_json:
+        print_json({"table": str(table), "folder": str(out) if out else None, "summary": summarise(rows)})
+    else:
+        typer.echo(f"{table}: {len(rows)} rows, all right{f'; dataset in {out}' if out else ''}")
+
+
+@app.command()
 def show(folder: Annotated[Path, typer.Argument(help="A dataset folder.")], as_json: JsonOption = False) -> None:
-    """Counts of a dataset."""
-    from engines.data.public.manifest import read_dataset
+    """Count what a dataset holds: labels, slices, hours and reuse of each split."""
+    from engines.data.public.manifest import read_dataset, read_rows
+    from engines.data.public.summary import summarise
 
     with errors_told():
         dataset = read_dataset(folder)
-    print_json(dataset) if as_json else typer.echo(f"{dataset.clips} clips, sha256 {dataset.sha256}")
+        summary = summarise(read_rows(folder))
+    if as_json:
+        print_json({"folder": str(folder), "dataset": dataset, "summary": summary})
+        return
+    from rich.console import Console
+
+    from engines.cli.dataset_table import dataset_table
+
+    made = dataset.made_with
+    typer.echo(f"{folder}: {summary.clips} clips, {made.get('kind', 'of unknown make')}, seed {made.get('seed')}")
+    Console().print(dataset_table(summary))
+    typer.echo(f"sources in two splits: {summary.crossing}\nmanifest sha256 {dataset.sha256}")

@@ -20,6 +20,9 @@ def arms(
     seeds: Annotated[int, typer.Option(min=1, help="Seeds for each arm, counted from `--first`.")] = 8,
     first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Sources to train without, as in a row's groups: sesa.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. None: one per core.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +41,7 @@ def arms(
         raise typer.BadParameter(f"came arms {unknown}, expected some of {[*ARMS, *LATE]}")
     torch.set_num_threads(threads or os.cpu_count() or 1)
     with errors_told():
-        feature_set, vectors = open_features(features, words)
+        feature_set, vectors = open_features(features, words, without or ())
         options = replace(STARTER.tune, epochs=epochs or STARTER.tune.epochs)
         shop = Workshop(feature_set, vectors, STARTER.sizes(vectors), options)
         # Late fusion comes after its parts; seeds come one by one, so that a stopped run leaves whole comparisons.

@@ -20,6 +20,9 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Of `world`, instead of the recipe's number.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of `starter`, instead of the recipe's number.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Sources to train without, as in a row's groups: sesa.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. None: one per core.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,7 +35,7 @@ def train(
         if recipe == "world" and words is None and epochs is None:
             checkpoint = _world(data, out, steps, seed)
         elif recipe == "starter" and words is not None and steps is None:
-            checkpoint = _starter(data, words, out, epochs, seed)
+            checkpoint = _starter(data, words, out, epochs, seed, without or [])
         else:
             raise typer.BadParameter(
                 f"came recipe {recipe!r}; `world` takes --steps, `starter` needs --words and takes --epochs"
@@ -61,7 +64,7 @@ def _world(data: Path, out: Path, steps: int | None, seed: int | None) -> Path:
         )
 
 
-def _starter(data: Path, words: Path, out: Path, epochs: int | None, seed: int | None) -> Path:
+def _starter(data: Path, words: Path, out: Path, epochs: int | None, seed: int | None, without: list[str]) -> Path:
     from engines.training.recipes import STARTER
     from engines.training.starter import train_starter
     from engines.training.tuning.processes import joined
@@ -74,6 +77,7 @@ def _starter(data: Path, words: Path, out: Path, epochs: int | None, seed: int |
             data,
             words,
             out,
+            without=without,
             processes=processes,
             on_epoch=lambda epoch: advance(note=f"loss {epoch.loss:.3f}, validation {epoch.quality:.3f}"),
         )

@@ -19,10 +19,10 @@ from engines.models.arms import ARMS
 from engines.models.pretrained.words import WordVectors
 from engines.models.starter import StarterSizes
 from engines.training.curves import write_epochs
-from engines.training.features import FeatureSet
+from engines.training.features import TEST, VAL, FeatureSet
 from engines.training.tuning.judge import BATCH, conditions, logits
 from engines.training.tuning.lineage import lineage
-from engines.training.tuning.loop import TEST, VAL, TuneOptions, tune
+from engines.training.tuning.loop import TuneOptions, tune
 from engines.training.tuning.network import Tunable
 from engines.training.tuning.processes import Processes
 from engines.training.tuning.state import Epoch, Progress, trained

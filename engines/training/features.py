@@ -33,6 +33,7 @@ SCHEMA = 1
 #: The version of the clips that holds frames as well as sound.
 CLIPS = "clips"
 MEDIA = ("vision", "audio")
+TRAIN, VAL, TEST = "train", "val", "test"
 #: From this grade on, of 0 to 3, a clip counts as relevant.
 RELEVANT = 2
 HIGHEST_GRADE = 3
@@ -81,9 +82,13 @@ class FeatureSet:
     or NaN; a clip is relevant from grade 2 on. All float32.
     """
 
-    def __init__(self, folder: Path, tokenizer: TextTokenizer) -> None:
-        """Raises `ValueError` when the folder holds no whole set of features."""
+    def __init__(self, folder: Path, tokenizer: TextTokenizer, *, without: Sequence[str] = ()) -> None:
+        """`without`: kinds of sources; clips that have one are in no split but `test`.
+
+        Raises `ValueError` when the folder holds no whole set of features.
+        """
         self.folder = folder
+        self.without = tuple(without)
         self.header = read_header(folder)
         self.rows = read_rows(folder)
         if len(self.rows) != self.header.clips:
@@ -108,7 +113,10 @@ class FeatureSet:
 
     def indices(self, split: str) -> NDArray[np.int64]:
         """The clips of a split, in the order of the rows."""
-        return np.array([n for n, row in enumerate(self.rows) if row.split == split], np.int64)
+        chosen = [n for n, row in enumerate(self.rows) if row.split == split]
+        if split != TEST:
+            chosen = [n for n in chosen if not any(_kind(group) in self.without for group in self.rows[n].groups)]
+        return np.array(chosen, np.int64)
 
     @property
     def feature_shapes(self) -> dict[str, tuple[int, int]]:
@@ -166,6 +174,10 @@ class FeatureSet:
             for shard, store in self._shards[version].items()
             for row, index in enumerate(store["clips"].tolist())
         }
+
+
+def _kind(group: str) -> str:
+    return group.partition(":")[0]
 
 
 def shard_path(folder: Path, version: str, shard: int) -> Path:

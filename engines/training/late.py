@@ -25,9 +25,8 @@ from engines.evaluation.runs import Card, Run, read_run, write_run
 from engines.models.pretrained.words import WordVectors
 from engines.spec import SEGMENTS, TASKS
 from engines.training.calibrate import calibrate_task
-from engines.training.features import FeatureBatch, FeatureSet
+from engines.training.features import TEST, TRAIN, VAL, FeatureBatch, FeatureSet
 from engines.training.tuning.judge import AS_UPLOADED, BATCH, conditions, exchanged, heard
-from engines.training.tuning.loop import TEST, TRAIN, VAL
 
 Float32 = NDArray[np.float32]
 Indices = NDArray[np.int64]

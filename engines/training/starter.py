@@ -6,7 +6,7 @@ Shape letters: N clips, D embedding size.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,12 @@ from engines.training.arms import Workshop
 from engines.training.calibrate import calibrate, thresholds
 from engines.training.checkpoint import StarterCard, save_checkpoint
 from engines.training.curves import write_epochs
-from engines.training.features import FeatureSet
+from engines.training.features import TRAIN, VAL, FeatureSet
 from engines.training.known import representatives
 from engines.training.recipes import STARTER_PREPROCESSING, StarterRecipe
 from engines.training.tuning.judge import BATCH, logits
 from engines.training.tuning.lineage import lineage
-from engines.training.tuning.loop import TRAIN, VAL, tune
+from engines.training.tuning.loop import tune
 from engines.training.tuning.network import Tunable
 from engines.training.tuning.processes import Processes
 from engines.training.tuning.state import Epoch
@@ -37,8 +37,11 @@ WORDS = "words.safetensors"
 ARM = "vlmae"
 
 
-def open_features(features: Path, words: Path) -> tuple[FeatureSet, WordVectors]:
-    """Stored features with the text as the starter reads it. Raises `ValueError` when either folder is not whole."""
+def open_features(features: Path, words: Path, without: Sequence[str] = ()) -> tuple[FeatureSet, WordVectors]:
+    """Stored features with the text as the starter reads it; `without` as of `FeatureSet`.
+
+    Raises `ValueError` when either folder is not whole.
+    """
     tokenizer = TextTokenizer.from_file(words / TOKENIZER, STARTER_PREPROCESSING.max_text_tokens)
     vectors = load_words(words / WORDS)
     if tokenizer.vocabulary_size != len(vectors.table.weight):
@@ -46,7 +49,7 @@ def open_features(features: Path, words: Path) -> tuple[FeatureSet, WordVectors]
             f"{words}: came {len(vectors.table.weight)} words and a tokenizer of {tokenizer.vocabulary_size}; "
             "they must be made together"
         )
-    return FeatureSet(features, tokenizer), vectors
+    return FeatureSet(features, tokenizer, without=without), vectors
 
 
 def train_starter(
@@ -55,6 +58,7 @@ def train_starter(
     words: Path,
     out: Path,
     *,
+    without: Sequence[str] = (),
     processes: Processes | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Path:
@@ -63,7 +67,7 @@ def train_starter(
     Equal recipe, features, words, packages, machine and threads give an equal checkpoint. Only the first process
     writes. Raises `ValueError` when features or words are not whole.
     """
-    feature_set, vectors = open_features(features, words)
+    feature_set, vectors = open_features(features, words, without)
     shop = Workshop(feature_set, vectors, recipe.sizes(vectors), recipe.tune)
     model, start = shop.model(ARM, recipe.seed), time.monotonic()
     out.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,8 @@ import msgspec
 import torch
 
 from engines.models.starter import StarterSizes
-from engines.training.features import FeatureSet
-from engines.training.tuning.loop import TEST, TRAIN, VAL, TuneOptions
+from engines.training.features import TEST, TRAIN, VAL, FeatureSet
+from engines.training.tuning.loop import TuneOptions
 from engines.training.tuning.state import Progress
 
 PACKAGES = ("earshot", "numpy", "safetensors", "tokenizers", "torch")
@@ -30,6 +30,7 @@ def lineage(
             "sha256": features.header.dataset,
             "towers": features.header.towers,
             "versions": list(features.versions),
+            "without": list(features.without),
             "clips": {split: len(features.indices(split)) for split in (TRAIN, VAL, TEST)},
         },
         "sizes": msgspec.to_builtins(sizes),

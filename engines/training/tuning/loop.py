@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from engines.spec import TASKS
-from engines.training.features import FeatureSet
+from engines.training.features import TRAIN, VAL, FeatureSet
 from engines.training.tuning.hiding import Example, HidingOptions, hidden_batch
 from engines.training.tuning.judge import logits, quality
 from engines.training.tuning.network import Tunable
@@ -23,8 +23,6 @@ from engines.training.tuning.processes import Processes
 from engines.training.tuning.remix import Remixer, RemixOptions
 from engines.training.tuning.state import Epoch, Progress, load_state, put, save_state, trained
 from engines.training.tuning.things import Things
-
-TRAIN, VAL, TEST = "train", "val", "test"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +79,7 @@ def tune(
 def run_key(features: FeatureSet, options: TuneOptions, seed: int, model: nn.Module) -> str:
     """sha256 hex of what decides a run besides code and machine."""
     shapes = {name: list(tensor.shape) for name, tensor in trained(model).items()}
-    document = (msgspec.to_builtins(features.header), msgspec.to_builtins(options), seed, shapes)
+    document = (msgspec.to_builtins(features.header), features.without, msgspec.to_builtins(options), seed, shapes)
     return hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
 
 

@@ -76,6 +76,7 @@ class SliceFound(msgspec.Struct, frozen=True):
     metric: str
     positives: int
     negatives: int
+    fewest_sources: str
     by_arm: dict[str, float]
     gain: Estimate | None
 
@@ -186,6 +187,7 @@ def _slice(study: Study, kind: str, metric: str, part: Slice) -> SliceFound:
         metric,
         positives,
         negatives,
+        slices.fewest_sources(study.test, part),
         {subject.arm: study.value(subject, metric, part).value for subject in subjects},
         study.difference(VLMAE, VL, metric, part) if study.has(VLMAE, VL) else None,
     )

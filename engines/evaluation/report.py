@@ -151,7 +151,9 @@ Of what is trained, on stored features of the towers; the towers cost the same i
 def _slices_page(findings: Findings) -> str:
     return f"""# Where numbers come from
 
-[Back](README.md). Columns are arms, as in [arms.md](arms.md); values are means over seeds.
+[Back](README.md). Columns are arms, as in [arms.md](arms.md); values are means over seeds. "Fewest sources" is what the
+clips of a row, or those of one label, all have and of which there are fewest: a number that hangs on two speakers says
+little about a third, and its interval is too narrow.
 
 ## By the sense that decides
 

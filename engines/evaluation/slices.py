@@ -112,3 +112,18 @@ def counts(truth: Truth, part: Slice) -> tuple[int, int]:
     """Positives and negatives."""
     positives = int((truth.labels(part.task)[part.chosen_N] == 1).sum())
     return positives, int(part.chosen_N.sum()) - positives
+
+
+def fewest_sources(truth: Truth, part: Slice) -> str:
+    """The kind of source of which the slice has fewest, as in `2 speaker`: what its numbers hang on.
+
+    Only kinds that all positives, or all negatives, were made from; empty where there is none.
+    """
+    labels_N, groups = truth.labels(part.task), truth.groups
+    found: list[tuple[int, str]] = []
+    for label in (0, 1):
+        clips = [groups[n] for n in np.flatnonzero(part.chosen_N & (labels_N == label))]
+        common = set.intersection(*({name.partition(":")[0] for name in clip} for clip in clips)) if clips else set()
+        names = {name for clip in clips for name in clip}
+        found += [(sum(name.partition(":")[0] == kind for name in names), kind) for kind in common]
+    return " ".join(map(str, min(found))) if found else ""

@@ -104,14 +104,15 @@ def slices(findings: Findings, kind: str) -> str:
     if not parts:
         return "The data set has no such clips.\n"
     arms = in_order({arm for part in parts for arm in part.by_arm})
-    head = ("task", "clips", "metric", "positives / negatives", *arms, "VLMAE - VL [95 % interval]")
+    head = ("task", "clips", "metric", "positives / negatives", "fewest sources", *arms, "VLMAE - VL [95 % interval]")
     return markdown(head, [_slice_row(part, arms) for part in parts])
 
 
 def _slice_row(part: SliceFound, arms: Sequence[str]) -> tuple[str, ...]:
     numbers = [_number(part.by_arm[arm]) for arm in arms]
     gain = "-" if part.gain is None else signed(part.gain)
-    return (shown(part.task), part.name, part.metric, f"{part.positives} / {part.negatives}", *numbers, gain)
+    clips = f"{part.positives} / {part.negatives}"
+    return (shown(part.task), part.name, part.metric, clips, part.fewest_sources or "-", *numbers, gain)
 
 
 def _arm_row(arm: ArmFound, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def _finish(folder: Path, options: Options, sets: Sequence[SourceSet], planned: 
     made_with: dict[str, Any] = {
         "kind": "composed",
         **msgspec.to_builtins(options),
+        "sets": list(options.sets),
         "sha256_is_of": MANIFEST_FILE,
         "versions": {name: importlib.metadata.version(name) for name in ("earshot", "av", "numpy")},
         "unsettled_sets": [one.name for one in sets if not one.settled],

@@ -49,8 +49,8 @@ class _Reading:
     groups: dict[str, tuple[Split, str]] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
 
-    def wrong(self, place: str, column: str, came: object, expected: str) -> None:
-        self.problems.append(f"{place}, {column}: came {_shown(came)}, expected {expected}")
+    def wrong(self, place: str, column: str, came: str, expected: str) -> None:
+        self.problems.append(f"{place}, {column}: came {came}, expected {expected}")
 
 
 def read_table(table: Path, *, seed: int = 1) -> list[Row]:
@@ -110,7 +110,7 @@ def _text(place: str, column: str, value: Any, reading: _Reading) -> str:
         return " ".join(value)
     if value is None or isinstance(value, str):
         return (value or "").strip()
-    reading.wrong(place, column, value, "text")
+    reading.wrong(place, column, _shown(value), "text")
     return ""
 
 
@@ -123,7 +123,7 @@ def _label(place: str, column: str, value: Any, reading: _Reading) -> int | None
         number = -1.0
     if number in range(HIGHEST[column] + 1):
         return int(number)
-    reading.wrong(place, column, value, f"a whole number from 0 to {HIGHEST[column]}, or nothing")
+    reading.wrong(place, column, _shown(value), f"a whole number from 0 to {HIGHEST[column]}, or nothing")
     return None
 
 
@@ -145,14 +145,15 @@ def _uri(place: str, value: str, reading: _Reading) -> str:
 def _split(place: str, value: str, group: str, reading: _Reading, seed: int) -> Split:
     given = next((split for split in SPLITS if split == value), None)
     if value and given is None:
-        reading.wrong(place, "split", value, f"one of {', '.join(SPLITS)}, or nothing")
+        reading.wrong(place, "split", _shown(value), f"one of {', '.join(SPLITS)}, or nothing")
     split = given or _drawn_split(group, seed)
     first, where = reading.groups.setdefault(group, (split, place))
     if first == split:
         return split
     if given is None:
         return first
-    reading.wrong(place, "split", value, f"{first}, where {where} has put this group: else the test would know it")
+    expected = f"{first}, where {where} has put this group, as tests must not know what they ask"
+    reading.wrong(place, "split", _shown(value), expected)
     return split
 
 
@@ -166,7 +167,7 @@ def _drawn_split(group: str, seed: int) -> Split:
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if not isinstance(value, str) or value != "nothing" else value
+    text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

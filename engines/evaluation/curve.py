@@ -20,22 +20,26 @@ ROUNDING = 1e-9
 class Curve:
     """Weight of the positives and of the negatives that score at or above each threshold, float64 (B, T).
 
-    Whole weights equal copies of clips.
+    Thresholds are the distinct scores of positives: any other has the recall of the next of these, and more alarms.
+    Whole weights equal copies of clips. negatives_B: weight of all negatives.
     """
 
     hits_BT: NDArray[np.float64]
     alarms_BT: NDArray[np.float64]
+    negatives_B: NDArray[np.float64]
 
     @classmethod
     def of(cls, labels_N: Float, scores_N: Float, weights_BN: Float | None = None) -> Curve:
         """Labels are 0 or 1; without weights every clip counts once."""
         weights_BN = np.ones((1, len(labels_N))) if weights_BN is None else weights_BN
         order = np.argsort(-scores_N, kind="stable")
-        ends = np.flatnonzero(np.append(np.diff(scores_N[order]) != 0, True)) if len(order) else order
-        labels_sorted_N = np.asarray(labels_N, np.float64)[order]
         sorted_BN = np.asarray(weights_BN, np.float64)[:, order]
-        hits_BN = (sorted_BN * labels_sorted_N).cumsum(1)
-        return cls(hits_BN[:, ends], (sorted_BN.cumsum(1) - hits_BN)[:, ends])
+        positive_P = np.flatnonzero(labels_N[order])
+        last_P = np.append(np.diff(scores_N[order][positive_P]) != 0, True)[: len(positive_P)]
+        end_T = np.searchsorted(-scores_N[order], -scores_N[order][positive_P[last_P]], side="right") - 1
+        hits_BT = sorted_BN[:, positive_P].cumsum(1)[:, last_P]
+        upto_BN = sorted_BN.cumsum(1, out=sorted_BN)
+        return cls(hits_BT, upto_BN[:, end_T] - hits_BT, upto_BN[:, -1:].sum(1) - hits_BT[:, -1:].sum(1))
 
     def average_precision(self) -> NDArray[np.float64]:
         """Area under precision over recall as a step function; NaN where nothing is positive."""
@@ -49,14 +53,8 @@ class Curve:
 
     def recall_at_false_positives(self, rate: float) -> NDArray[np.float64]:
         """Highest recall of the thresholds that call at most this share of the negatives."""
-        good_BT = self.alarms_BT <= rate * self.alarms_BT[:, -1:] * (1 + ROUNDING)
+        good_BT = self.alarms_BT <= rate * self.negatives_B[:, None] * (1 + ROUNDING) + ROUNDING
         return self._best_recall(good_BT)
-
-    def area_under_roc(self) -> NDArray[np.float64]:
-        """Chance that a positive scores above a negative, a tie counting half; NaN without one of either."""
-        new_BT = np.diff(self.alarms_BT, axis=1, prepend=0.0)
-        above_BT = self.hits_BT - np.diff(self.hits_BT, axis=1, prepend=0.0) / 2
-        return _ratio((new_BT * above_BT).sum(1), (self.hits_BT[:, -1:] * self.alarms_BT[:, -1:]).sum(1))
 
     def precision(self) -> NDArray[np.float64]:
         """0 where nothing that is called has any weight."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.evaluation.curve import Curve
-from engines.evaluation.metrics import NDCG_DEPTH, weighted_ndcg, weighted_spearman
+from engines.evaluation.metrics import NDCG_DEPTH, weighted_area_under_roc, weighted_ndcg, weighted_spearman
 from engines.evaluation.slices import Slice
 from engines.evaluation.truth import Truth
 
@@ -25,12 +25,11 @@ SPEARMAN, NDCG = "Spearman", f"NDCG@{NDCG_DEPTH}"
 #: Weightings at a time: what is made of them stays in the processor's cache.
 CHUNK = 128
 
-#: From labels and scores.
+#: From labels and scores at every threshold.
 OF_CURVES: dict[str, Callable[[Curve], Float64]] = {
     AP: lambda curve: curve.average_precision(),
     RECALL_AT_PRECISION: lambda curve: curve.recall_at_precision(PRECISION),
     RECALL_AT_ALARMS: lambda curve: curve.recall_at_false_positives(FALSE_POSITIVES),
-    AUC: lambda curve: curve.area_under_roc(),
 }
 
 
@@ -47,9 +46,12 @@ def measure(
 def _measure(
     names: Sequence[str], truth: Truth, part: Slice, chosen_X: NDArray[np.int64], scores_X: Float, weights_BX: Float64
 ) -> Iterator[tuple[str, Float64]]:
+    labels_X = truth.labels(part.task)[chosen_X]
     if any(name in OF_CURVES for name in names):
-        curve = Curve.of(truth.labels(part.task)[chosen_X], scores_X, weights_BX)
+        curve = Curve.of(labels_X, scores_X, weights_BX)
         yield from ((name, OF_CURVES[name](curve)) for name in names if name in OF_CURVES)
+    if AUC in names:
+        yield AUC, weighted_area_under_roc(labels_X, scores_X, weights_BX)
     grades_X = truth.grades_N[chosen_X]
     if SPEARMAN in names:
         yield SPEARMAN, weighted_spearman(grades_X, scores_X, weights_BX)

@@ -41,23 +41,42 @@ def spearman(grades_N: Float, scores_N: Float) -> float:
 
 def weighted_spearman(grades_N: Float, scores_N: Float, weights_BN: Float) -> NDArray[np.float64]:
     """Spearman's correlation once for each row of weights; whole weights equal copies of clips."""
-    ranks_2BN = np.stack([_ranks(values_N, weights_BN) for values_N in (grades_N, scores_N)])
+    firsts_BN, seconds_BN = (_ranks(values_N, weights_BN) for values_N in (grades_N, scores_N))
     total_B1 = weights_BN.sum(1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        centred_2BN = ranks_2BN - (ranks_2BN * weights_BN).sum(2, keepdims=True) / total_B1
-        covariance_B = (centred_2BN[0] * centred_2BN[1] * weights_BN).sum(1)
-        variance_2B = (centred_2BN**2 * weights_BN).sum(2)
-        return np.asarray(covariance_B / np.sqrt(variance_2B[0] * variance_2B[1]))
+        for ranks_BN in (firsts_BN, seconds_BN):
+            ranks_BN -= np.vecdot(ranks_BN, weights_BN)[:, None] / total_B1
+        weighted_BN = seconds_BN * weights_BN
+        covariance_B, spread_B = np.vecdot(firsts_BN, weighted_BN), np.vecdot(seconds_BN, weighted_BN)
+        firsts_BN *= firsts_BN
+        return np.asarray(covariance_B / np.sqrt(np.vecdot(firsts_BN, weights_BN) * spread_B), np.float64)
 
 
-def _ranks(values_N: Float, weights_BN: Float) -> Float:
+def weighted_area_under_roc(labels_N: Float, scores_N: Float, weights_BN: Float) -> NDArray[np.float64]:
+    """Chance that a positive scores above a negative, a tie counting half, once for each row of weights.
+
+    The rank sum of the positives less what they have among themselves (Mann and Whitney 1947).
+    """
+    positive_P = np.flatnonzero(labels_N)
+    weights_BP = weights_BN[:, positive_P]
+    ranks_BP = _ranks(scores_N, weights_BN)[:, positive_P]
+    positives_B, all_B = weights_BP.sum(1), weights_BN.sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        above_B = (weights_BP * ranks_BP).sum(1) - positives_B**2 / 2
+        return np.asarray(above_B / (positives_B * (all_B - positives_B)), np.float64)
+
+
+def _ranks(values_N: Float, weights_BN: Float) -> NDArray[np.float64]:
     """Weight of all that is less, and half the weight of all that is equal."""
     _, group_N = np.unique(values_N, return_inverse=True)
     order = np.argsort(group_N, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(group_N[order]) != 0, True))
-    upto_BG = weights_BN[:, order].cumsum(1)[:, ends]
-    below_BG = np.concatenate([np.zeros((len(weights_BN), 1)), upto_BG[:, :-1]], axis=1)
-    return np.asarray(((below_BG + upto_BG) / 2)[:, group_N])
+    sorted_BN = np.asarray(weights_BN, np.float64)[:, order]
+    upto_BG = sorted_BN.cumsum(1, out=sorted_BN)[:, ends]
+    middle_BG = upto_BG.copy()
+    middle_BG[:, 1:] += upto_BG[:, :-1]
+    middle_BG /= 2
+    return middle_BG[:, group_N]
 
 
 def ndcg(grades_N: Float, scores_N: Float, queries: Sequence[str], depth: int = NDCG_DEPTH) -> float:

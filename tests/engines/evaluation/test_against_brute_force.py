@@ -60,7 +60,7 @@ def test_recall_at_false_positives(case: Case, rate: float) -> None:
 def test_area_under_roc(case: Case) -> None:
     positives, negatives = case[1][case[0] == 1], case[1][case[0] == 0]
     won = [1.0 if high > low else 0.5 if high == low else 0.0 for high in positives for low in negatives]
-    assert Curve.of(*case).area_under_roc()[0] == pytest.approx(np.mean(won))
+    assert metrics.weighted_area_under_roc(*case, np.ones((1, len(case[0]))))[0] == pytest.approx(np.mean(won))
 
 
 @given(cases(grades=3))
@@ -114,7 +114,7 @@ WEIGHTED: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[
     "AP": lambda labels, scores, weights: Curve.of(labels, scores, weights).average_precision(),
     "R@P": lambda labels, scores, weights: Curve.of(labels, scores, weights).recall_at_precision(0.6),
     "R@FP": lambda labels, scores, weights: Curve.of(labels, scores, weights).recall_at_false_positives(0.2),
-    "AUC": lambda labels, scores, weights: Curve.of(labels, scores, weights).area_under_roc(),
+    "AUC": metrics.weighted_area_under_roc,
     "Spearman": metrics.weighted_spearman,
 }
 

@@ -30,10 +30,15 @@ _SUREST = 1e-6
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One entry per task. `categories`: task -> category -> modality -> how its prior is calibrated there."""
+    """One entry per task. `categories`: task -> category -> modality -> how its prior is calibrated there.
+
+    bends: task -> points (log odds before, log odds after), both ascending: a line through them that what temperature
+    and bias give is put through; beyond its ends it goes on with slope 1.
+    """
 
     tasks: dict[str, TaskCalibration]
     categories: dict[str, dict[str, dict[str, TaskCalibration]]] = {}
+    bends: dict[str, tuple[tuple[float, float], ...]] = {}
 
     def __post_init__(self) -> None:
         if set(self.tasks) != set(TASKS):
@@ -49,6 +54,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 for modality, sense in senses.items():
                     _check(f"{task_name}/{category} by {modality}", sense)
 
+        for name, points in self.bends.items():
+            _check_bend(name, points)
+
     @classmethod
     def identity(cls) -> Calibration:
         """Scores are the plain sigmoid of the logits."""
@@ -63,7 +71,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """float32 (N, K) probabilities in [0, 1], tasks in the order of `TASKS`."""
         temperature_K = np.array([self.tasks[name].temperature for name in TASKS])
         bias_K = np.array([self.tasks[name].bias for name in TASKS])
-        z_NK = np.clip(logits_NK / temperature_K + bias_K, -80, 80)  # beyond this float32 exp overflows
+        z_NK = np.asarray(logits_NK / temperature_K + bias_K, np.float64)
+        for name, points in self.bends.items():
+            before, after = _line(points)
+            z_NK[:, TASKS.index(name)] = np.interp(z_NK[:, TASKS.index(name)], before, after)
+        z_NK = np.clip(z_NK, -80, 80)  # beyond this float32 exp overflows
         return np.asarray(1 / (1 + np.exp(-z_NK)), np.float32)
 
     def category_logits(self, task: str, category: str, priors: Mapping[str, float]) -> dict[str, float]:
@@ -78,6 +90,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             if modality in priors:
                 prior = min(max(priors[modality], _SUREST), 1 - _SUREST)
                 calibrated = math.log(prior / (1 - prior)) / sense.temperature + sense.bias
+                if task in self.bends:
+                    before, after = _line(self.bends[task])
+                    calibrated = float(np.interp(calibrated, after, before))
                 logits[modality] = (calibrated - own.bias) * own.temperature
         return logits
 
@@ -86,3 +101,20 @@ def _check(name: str, calibration: TaskCalibration) -> None:
     temperature, bias = calibration.temperature, calibration.bias
     if not (temperature > 0 and np.isfinite(temperature) and np.isfinite(bias)):
         raise ValueError(f"calibration of {name}: came {calibration}, expected temperature > 0 and finite numbers")
+
+
+#: How far a bend is continued beyond its ends, in log odds; no logit comes near.
+_BEYOND = 1e4
+
+
+def _line(points: tuple[tuple[float, float], ...]) -> tuple[list[float], list[float]]:
+    (first, start), (last, end) = points[0], points[-1]
+    ends = (first - _BEYOND, start - _BEYOND), (last + _BEYOND, end + _BEYOND)
+    before, after = zip(ends[0], *points, ends[1], strict=True)
+    return list(before), list(after)
+
+
+def _check_bend(name: str, points: tuple[tuple[float, float], ...]) -> None:
+    rising = bool(points) and bool((np.diff(np.array(points, np.float64), axis=0) > 0).all())
+    if name not in TASKS or not rising or not np.isfinite(points).all():
+        raise ValueError(f"calibration: came bend of {name} {points}, expected ascending finite points of a task")

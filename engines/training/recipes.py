@@ -61,12 +61,16 @@ WORLD = Recipe(
 
 @dataclass(frozen=True, kw_only=True)
 class StarterRecipe:
-    """How what lies on top of the frozen towers is trained: the starter bundle, and every arm it is compared with."""
+    """How what lies on top of the frozen towers is trained: the starter bundle, and every arm it is compared with.
+
+    isotonic: calibration bends (`Calibration.bends`).
+    """
 
     name: str = "starter"
     layers: int = 2
     audio_layers: int = 0
     tune: TuneOptions = field(default_factory=TuneOptions)
+    isotonic: bool = False
     seed: int = 1
 
     def sizes(self, words: WordVectors) -> StarterSizes:

@@ -18,7 +18,7 @@ from engines.models.pretrained.assemble import starter_network
 from engines.models.pretrained.words import WordVectors, load_words
 from engines.tokenizer import TextTokenizer
 from engines.training.arms import Workshop
-from engines.training.calibrate import calibrate, thresholds
+from engines.training.calibrate import bent, calibrate, thresholds
 from engines.training.checkpoint import StarterCard, save_checkpoint
 from engines.training.curves import write_epochs
 from engines.training.features import TRAIN, VAL, FeatureSet
@@ -118,6 +118,8 @@ def _card(
     val = features.indices(VAL)
     logits_NK, labels_NK = logits(model, features, val), features.labels_NK[val]
     calibration = calibrate(logits_NK, labels_NK)
+    if recipe.isotonic:
+        calibration = bent(calibration, logits_NK, labels_NK)
     return StarterCard(
         name=recipe.name,
         sizes=shop.sizes,

@@ -23,6 +23,7 @@ from engines.data.public.sources import find_sets, read_assets
 from engines.data.public.splits import split_assets
 from engines.evaluation.metrics import spearman
 from engines.models.pretrained import load, sources
+from engines.models.pretrained.minilm import VOCABULARY
 from engines.models.pretrained.words import save_words
 from engines.tokenizer import TextTokenizer
 from engines.training.distil import (
@@ -38,8 +39,8 @@ from engines.training.distil import (
 from engines.training.word_pieces import cut_tokenizer, kept_pieces, vocabulary
 
 WORDS, TOKENIZER, REPORT = "words.safetensors", "tokenizer.json", "words.json"
-#: No title is longer.
-LONGEST = 128
+#: Tokens of a title that are read, as in a bundle.
+LONGEST = 64
 #: Pairs of held-out titles that similarity is compared on; half of them neighbours in the teacher's eyes.
 PAIRS, NEIGHBOURS = 200_000, 20
 
@@ -71,9 +72,9 @@ def taught(corpus: Corpus, folder: Path, advance: Advance) -> dict[str, Tensor]:
     path = folder / f"teacher-{key}.safetensors"
     if path.is_file():
         return load_file(path)
-    teacher, document = load.minilm(), sources.MINILM_TOKENIZER.path()
-    texts = {name: encoded(document, getattr(corpus, name)) for name in ("val", "names", "train")}
-    texts["pieces"] = [torch.tensor([index]) for index in range(len(vocabulary(document.read_text("utf-8"))))]
+    teacher, tokenizer = load.minilm(), teachers_tokenizer(folder)
+    texts = {name: encoded(tokenizer, getattr(corpus, name)) for name in ("val", "names", "train")}
+    texts["pieces"] = [torch.tensor([index]) for index in range(VOCABULARY)]
     found = {name: sentence_embeddings(teacher, ids, advance) for name, ids in texts.items()}
     save_file(found, path)
     return found
@@ -81,8 +82,17 @@ def taught(corpus: Corpus, folder: Path, advance: Advance) -> dict[str, Tensor]:
 
 def chunks(corpus: Corpus) -> int:
     """How often `taught` reports progress."""
-    pieces = len(vocabulary(sources.MINILM_TOKENIZER.path().read_text("utf-8")))
-    return sum(-(-count // CHUNK) for count in (len(corpus.train), len(corpus.val), len(corpus.names), pieces))
+    counts = (len(corpus.train), len(corpus.val), len(corpus.names), VOCABULARY)
+    return sum(-(-count // CHUNK) for count in counts)
+
+
+def teachers_tokenizer(folder: Path) -> Path:
+    """MiniLM's tokenizer without the marks and the padding that the published file adds to every text."""
+    document = sources.MINILM_TOKENIZER.path().read_text("utf-8")
+    pieces = vocabulary(document)
+    path = folder / "teacher-tokenizer.json"
+    cut_tokenizer(document, sorted(pieces, key=pieces.__getitem__), path)
+    return path
 
 
 def distil_words(
@@ -91,13 +101,14 @@ def distil_words(
     """Write the three files into `folder` and return the report. `advance` is called once an epoch."""
     document = sources.MINILM_TOKENIZER.path().read_text("utf-8")
     pieces = vocabulary(document)
-    whole = encoded(sources.MINILM_TOKENIZER.path(), corpus.train)
+    whole = encoded(teachers_tokenizer(folder), corpus.train)
     kept = kept_pieces(pieces, Counter(torch.cat(whole).tolist()), options.vocabulary_size)
     cut_tokenizer(document, kept, folder / TOKENIZER)
     texts = {name: encoded(folder / TOKENIZER, getattr(corpus, name)) for name in ("train", "val", "names")}
 
     main_DC = main_directions(functional.normalize(teacher["train"]), options.word_features)
-    alone_VD = functional.normalize(teacher["pieces"][[pieces[piece] for piece in kept]])
+    alone_VD = teacher["pieces"][[pieces[piece] for piece in kept]]
+    alone_VD = alone_VD - alone_VD.mean(0)  # what all words have in common tells no texts apart
     counts_V = torch.bincount(torch.cat(texts["train"]), minlength=len(kept)).float()
     first_VC = rarity(counts_V)[:, None] * (alone_VD @ main_DC)
     both, goals_ND = [*texts["train"], *texts["names"]], torch.cat([teacher["train"], teacher["names"]])

@@ -37,7 +37,14 @@ def published(words: list[str]) -> str:
     document = {
         "version": "1.0",
         "truncation": {"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
-        "padding": None,
+        "padding": {
+            "strategy": {"Fixed": 9},
+            "direction": "Right",
+            "pad_to_multiple_of": None,
+            "pad_id": 0,
+            "pad_type_id": 0,
+            "pad_token": "[PAD]",
+        },
         "added_tokens": [],
         "normalizer": normalizer,
         "pre_tokenizer": {"type": "BertPreTokenizer"},

@@ -163,9 +163,9 @@ def _overridden(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
             target = target[section]
         target[last] = value
     # A model without sources: `Settings` itself would read the environment again, and let it win.
-    sections: dict[str, Any] = {name: (field.annotation, ...) for name, field in Settings.model_fields.items()}
-    valid = create_model("Overridden", **sections).model_validate(values)
-    return Settings.model_construct(**{name: getattr(valid, name) for name in sections})
+    fields: dict[str, Any] = {name: (field.annotation, ...) for name, field in Settings.model_fields.items()}
+    valid = create_model("Overridden", **fields).model_validate(values)
+    return Settings.model_construct(**{name: getattr(valid, name) for name in fields})
 
 
 def _check_secret(settings: Settings) -> None:

@@ -43,7 +43,14 @@ HOMES = {
     "onnxruntime": ("engines.ort", PEER),
     "tensorrt": ("engines.trt", "engines.build"),
     "tokenizers": ("engines.tokenizer",),
-    "torch": ("engines.models", "engines.training", "engines.active", "engines.export", "engines.reference"),
+    "torch": (
+        "engines.models",
+        "engines.training",
+        "engines.active",
+        "engines.privacy",
+        "engines.export",
+        "engines.reference",
+    ),
     "onnx": ("engines.export", "engines.quantise", "engines.build", "engines.models.pretrained"),
     # settings reads, schemas writes
     "yaml": ("streamer.settings", "streamer.wire.schemas"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -28,18 +27,17 @@ def arms(
 ) -> None:
     """Train arms on stored features, and keep their logits on validation and test clips, as heard and as disturbed."""
     need_training_packages()
-    import torch
-
     from engines.models.arms import ARMS
     from engines.training.arms import Workshop, train_arm
     from engines.training.late import LATE, fuse
     from engines.training.recipes import STARTER
     from engines.training.starter import open_features
+    from engines.training.threads import use_threads
 
     chosen = arm or [*ARMS, *LATE]
     if unknown := sorted(set(chosen) - {*ARMS, *LATE}):
         raise typer.BadParameter(f"came arms {unknown}, expected some of {[*ARMS, *LATE]}")
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    use_threads(threads)
     with errors_told():
         feature_set, vectors = open_features(features, words, without or ())
         options = replace(STARTER.tune, epochs=epochs or STARTER.tune.epochs)

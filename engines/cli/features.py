@@ -23,18 +23,16 @@ def features(
 ) -> None:
     """Decode every clip as the stream does, run the frozen towers, and store the features for training."""
     need_training_packages()
-    import torch
-
     from engines.training.extract import Extractor, keep_freed_memory
     from engines.training.recipes import STARTER_PREPROCESSING
+    from engines.training.threads import use_threads
     from engines.training.towers import starter_towers
 
     if towers != "starter":
         raise typer.BadParameter(f"came towers {towers!r}, expected 'starter'")
     if part >= parts:
         raise typer.BadParameter(f"came part {part} of {parts}, expected 0 to {parts - 1}")
-    if threads:
-        torch.set_num_threads(threads)
+    use_threads(threads)
     keep_freed_memory()
     with errors_told():
         extractor = Extractor(dataset, out, starter_towers(), STARTER_PREPROCESSING, copies=augment, noisy=noisy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -28,12 +27,12 @@ def train(
 ) -> None:
     """Train the networks of a recipe, and calibrate them on clips held out; under torchrun on many processes."""
     need_training_packages()
-    import torch
+    from engines.training.threads import use_threads
 
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    count = use_threads(threads)
     with errors_told():
         if recipe == "world" and words is None and epochs is None:
-            checkpoint = _world(data, out, steps, seed)
+            checkpoint = _world(data, out, steps, seed, count)
         elif recipe == "starter" and words is not None and steps is None:
             checkpoint = _starter(data, words, out, epochs, seed, without or [])
         else:
@@ -46,9 +45,7 @@ def train(
         typer.echo(f"checkpoint: {checkpoint}")
 
 
-def _world(data: Path, out: Path, steps: int | None, seed: int | None) -> Path:
-    import torch
-
+def _world(data: Path, out: Path, steps: int | None, seed: int | None, threads: int) -> Path:
     from engines.training.recipes import WORLD
     from engines.training.run import train_recipe
 
@@ -59,7 +56,7 @@ def _world(data: Path, out: Path, steps: int | None, seed: int | None) -> Path:
             chosen,
             data,
             out,
-            threads=torch.get_num_threads(),
+            threads=threads,
             on_step=lambda _, loss: advance(note=f"loss {loss:.3f}"),
         )
 

@@ -48,7 +48,7 @@ class PowerSpectrum(nn.Module):
     def _frames(self, windows_FS: Tensor) -> Tensor:
         """(F, T, frame): each block of a frame is a slice of the blocks of the window."""
         whole = windows_FS.shape[1] // self._block
-        blocks_FbS = windows_FS[:, : whole * self._block].unflatten(1, (whole, self._block))
+        blocks_FbS = windows_FS[:, : whole * self._block].reshape(-1, whole, self._block)
         T = 1 + (whole - self._blocks) // self._hop_blocks
         end = (T - 1) * self._hop_blocks + 1
         slices = [blocks_FbS[:, first : first + end : self._hop_blocks] for first in range(self._blocks)]

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engines.bundle import SCHEMA, TOKENIZER, Manifest, save_manifest
+from engines.calibration import TaskCalibration
 from engines.models.network import Network, Parts
 from engines.models.pretrained import load
 from engines.models.pretrained.sources import SOURCES
@@ -152,9 +153,20 @@ def open_checkpoint(path: Path) -> tuple[Network | StarterNetwork, Card | Starte
 
 
 def _with_marks(manifest: Manifest, names: Mapping[str, Sequence[str]]) -> Manifest:
-    """The starter's manifest: what its towers know by name, and whose they are."""
+    """The starter's manifest: what its towers know by name, and whose they are.
+
+    Where training calibrated no category, each prior is a category of the adult task and is taken at its word.
+    """
+    calibration = manifest.calibration
+    if not calibration.categories:
+        adult: dict[str, dict[str, TaskCalibration]] = {}
+        for modality, priors in PRIORS.items():
+            for name in priors:
+                adult.setdefault(name, {})[modality] = TaskCalibration()
+        calibration = msgspec.structs.replace(calibration, categories={"adult": adult})
     return msgspec.structs.replace(
         manifest,
+        calibration=calibration,
         licence=STARTER_LICENCE,
         classes={modality: len(listed) for modality, listed in names.items()},
         priors=dict(PRIORS),

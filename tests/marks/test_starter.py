@@ -63,6 +63,8 @@ def test_it_is_small_and_names_things(bundle: Bundle) -> None:
     assert len(bundle.classes["vision"]) == 1000 and len(bundle.classes["audio"]) == 521
     assert {bundle.classes["audio"][index] for index in bundle.members["audio"]["violent"]} >= {"Gunshot, gunfire"}
     assert {bundle.classes["vision"][index] for index in bundle.members["vision"]["violent"]} >= {"revolver"}
+    own = bundle.calibration.categories["adult"]
+    assert {name: set(senses) for name, senses in own.items()} == {"sexual": {"vision"}, "violent": {"vision", "audio"}}
     assert bundle.priors == {"vision": ("sexual", "violent"), "audio": ("violent",)}
     notice = (bundle.path / NOTICE).read_text()
     assert all(source.sha256 in notice and source.licence in notice for source in SOURCES)

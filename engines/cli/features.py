@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json, progress
+from engines.privacy import AudioPrivacy
 
 
 def features(
@@ -16,6 +17,9 @@ def features(
     towers: Annotated[str, typer.Option(help="Whose towers.")] = "starter",
     augment: Annotated[int, typer.Option(min=0, help="Augmented versions of the sound of training clips.")] = 0,
     noisy: Annotated[bool, typer.Option(help="Also the sound of test clips in noise of 20, 10 and 0 dB.")] = False,
+    audio_privacy: Annotated[
+        AudioPrivacy, typer.Option(help="What is stored of sound: everything, class scores, or no voices.")
+    ] = AudioPrivacy.NONE,
     part: Annotated[int, typer.Option(min=0, help="Make every PARTS-th shard, from this one on.")] = 0,
     parts: Annotated[int, typer.Option(min=1, help="How many processes share the work.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. None: one per core.")] = None,
@@ -35,7 +39,9 @@ def features(
     use_threads(threads)
     keep_freed_memory()
     with errors_told():
-        extractor = Extractor(dataset, out, starter_towers(), STARTER_PREPROCESSING, copies=augment, noisy=noisy)
+        extractor = Extractor(
+            dataset, out, starter_towers(audio_privacy), STARTER_PREPROCESSING, copies=augment, noisy=noisy
+        )
         with progress("features", len(range(part, extractor.shards, parts))) as advance:
             rejected = extractor.run(advance, part=part, parts=parts)
     if as_json:

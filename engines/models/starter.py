@@ -28,6 +28,8 @@ from engines.models.pretrained.efficientnet_lite import EfficientNetLite0
 from engines.models.pretrained.open_nsfw import OpenNsfw
 from engines.models.pretrained.words import WordVectors
 from engines.models.pretrained.yamnet import Yamnet
+from engines.privacy import AudioPrivacy
+from engines.privacy.sound import Stored, audio_privacy
 from engines.spec import MARKED_CLASSES, SEGMENTS, GraphSpec, graph_specs
 
 #: ImageNet classes that are weapons made to hurt people. Left out: tanks and warplanes (parades, museums), bows,
@@ -49,7 +51,7 @@ SOUND_FEATURES = WINDOW_FEATURES + SOUND_CLASSES
 
 @dataclass(frozen=True, kw_only=True)
 class StarterSizes:
-    """Everything that decides the shapes of a starter network's parameters."""
+    """Everything that decides the shapes of a starter network's parameters, and what its audio tower leaves out."""
 
     vocabulary_size: int
     word_features: int
@@ -60,6 +62,7 @@ class StarterSizes:
     frame_pixels: int = FRAME_PIXELS
     window_samples: int = WINDOW_SAMPLES
     sample_rate_hz: int = SAMPLE_RATE_HZ
+    audio_privacy: AudioPrivacy = AudioPrivacy.NONE
 
 
 class Projection(nn.Module):
@@ -103,26 +106,33 @@ class StarterVision(nn.Module):
 
 
 class StarterAudio(nn.Module):
-    """YAMNet for tokens, names and the prior."""
+    """YAMNet for tokens, names and the prior; with `privacy`, all three come of what may be stored."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, privacy: AudioPrivacy = AudioPrivacy.NONE) -> None:
         super().__init__()
         self.backbone = Yamnet()
+        self.privacy = audio_privacy(privacy)
         self.project = Projection(SOUND_FEATURES, size, WINDOW_TOKENS)
         self.shots: Tensor
         self.register_buffer("shots", torch.tensor(list(SHOTS)), persistent=False)
 
     def features(self, windows_FS: Tensor) -> Tensor:
         """float32 (F, 15600) in [-1, 1] -> features_FPC float32 (F, 3, 1545), which `project` takes."""
-        return sound_features(*self.backbone(windows_FS))
+        features_FPC: Tensor = self.privacy(sound_features(*self.backbone(windows_FS)))
+        return features_FPC
 
     def forward(self, windows_FS: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """float32 (F, 15600) in [-1, 1] -> tokens_FPD, classes_FI, class_scores_FI, priors_FR (violent)."""
         embedding_FPC, logits_FPC = self.backbone(windows_FS)
-        tokens_FPD = self.project(sound_features(embedding_FPC, logits_FPC))
+        features_FPC = self.privacy(sound_features(embedding_FPC, logits_FPC))
         # A shot is over sooner than a window: the loudest place decides, while names are of the whole window.
-        priors_FR = logits_FPC.index_select(2, self.shots).amax((1, 2)).sigmoid()[:, None]
-        return tokens_FPD, *most_probable(logits_FPC.mean(1).sigmoid()), priors_FR
+        if isinstance(self.privacy, Stored):
+            scores_FPS = self.privacy.scores(features_FPC)
+            named_FS, violent_F = scores_FPS.mean(1), scores_FPS.index_select(2, self.shots).amax((1, 2))
+        else:
+            named_FS = logits_FPC.mean(1).sigmoid()
+            violent_F = logits_FPC.index_select(2, self.shots).amax((1, 2)).sigmoid()
+        return self.project(features_FPC), *most_probable(named_FS), violent_F[:, None]
 
 
 class StarterText(nn.Module):
@@ -165,7 +175,7 @@ class StarterNetwork(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.vision = StarterVision(sizes.embedding_size)
-        self.audio = StarterAudio(sizes.embedding_size)
+        self.audio = StarterAudio(sizes.embedding_size, sizes.audio_privacy)
         self.text = StarterText(sizes.embedding_size, sizes.vocabulary_size, sizes.word_features, sizes.heads)
         self.fusion = Fusion(sizes.embedding_size, sizes.heads, layers=sizes.layers, audio_layers=sizes.audio_layers)
         for backbone in (self.vision.backbone, self.vision.nsfw, self.audio.backbone, self.text.words):

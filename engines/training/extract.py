@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from engines.bundle import Preprocessing
 from engines.data.clips import Clip, read_clip
 from engines.data.public.manifest import DATASET_FILE, MANIFEST_FILE, Row, read_dataset, read_rows
+from engines.privacy import AudioPrivacy
 from engines.training import channel
 from engines.training.features import CLIPS, HEADER, FeatureHeader, read_header, shard_path, write_json
 
@@ -43,11 +44,15 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FrozenTowers:
-    """uint8 (F, 3, H, W) or float32 (F, S) -> (F, P, C); `fingerprint` names the weights."""
+    """uint8 (F, 3, H, W) or float32 (F, S) -> (F, P, C); `fingerprint` names the weights.
+
+    audio_privacy: what `audio` has left out already.
+    """
 
     vision: Callable[[Tensor], Tensor]
     audio: Callable[[Tensor], Tensor]
     fingerprint: str
+    audio_privacy: AudioPrivacy = AudioPrivacy.NONE
 
 
 def fingerprint(*modules: nn.Module) -> str:
@@ -88,6 +93,7 @@ class Extractor:
             clips=len(self._rows),
             shard_clips=shard_clips,
             versions=versions,
+            audio_privacy=towers.audio_privacy,
         )
         self._check_folder()
 
@@ -110,7 +116,7 @@ class Extractor:
         self._out.mkdir(parents=True, exist_ok=True)
         if (self._out / HEADER).exists():
             there = read_header(self._out)
-            for name in ("towers", "preprocessing", "dataset", "shard_clips"):
+            for name in ("towers", "preprocessing", "dataset", "shard_clips", "audio_privacy"):
                 came, wanted = getattr(there, name), getattr(self._header, name)
                 if came != wanted:
                     raise ValueError(

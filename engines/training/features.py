@@ -25,6 +25,7 @@ from torch import Tensor
 
 from engines.bundle import Preprocessing
 from engines.data.public.manifest import read_rows
+from engines.privacy import AudioPrivacy
 from engines.spec import TASKS
 from engines.tokenizer import TextTokenizer
 
@@ -50,6 +51,7 @@ class FeatureHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     clips: int
     shard_clips: int
     versions: tuple[str, ...]
+    audio_privacy: AudioPrivacy = AudioPrivacy.NONE
     schema: int = SCHEMA
 
 

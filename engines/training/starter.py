@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,9 @@ def train_starter(
     writes. Raises `ValueError` when features or words are not whole.
     """
     feature_set, vectors = open_features(features, words, without)
-    shop = Workshop(feature_set, vectors, recipe.sizes(vectors), recipe.tune)
+    privacy = feature_set.header.audio_privacy
+    sizes = replace(recipe.sizes(vectors), audio_privacy=privacy)
+    shop = Workshop(feature_set, vectors, sizes, recipe.tune)
     model, start = shop.model(ARM, recipe.seed), time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     progress = tune(
@@ -84,7 +87,9 @@ def train_starter(
         return out / CHECKPOINT
     training = lineage(feature_set, shop.sizes, recipe.tune, progress, recipe.seed, time.monotonic() - start)
     card = _card(recipe, shop, model, words, training)
-    network = starter_network(words / WORDS, seed=recipe.seed, layers=recipe.layers, audio_layers=recipe.audio_layers)
+    network = starter_network(
+        words / WORDS, seed=recipe.seed, layers=recipe.layers, audio_layers=recipe.audio_layers, privacy=privacy
+    )
     remember(model, feature_set)
     model.give(network)
     save_checkpoint(out / CHECKPOINT, network, card)

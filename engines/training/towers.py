@@ -7,12 +7,14 @@ from torch import Tensor
 
 from engines.models.pretrained import load
 from engines.models.starter import sound_features
+from engines.privacy import AudioPrivacy
+from engines.privacy.sound import audio_privacy
 from engines.training.extract import FrozenTowers, fingerprint
 
 
-def starter_towers() -> FrozenTowers:
+def starter_towers(privacy: AudioPrivacy = AudioPrivacy.NONE) -> FrozenTowers:
     """EfficientNet-Lite0 and YAMNet, as in the starter network. Raises what `pretrained.load` raises."""
-    vision, audio = load.efficientnet_lite0(), load.yamnet()
+    vision, audio, kept = load.efficientnet_lite0(), load.yamnet(), audio_privacy(privacy)
     name = fingerprint(vision, audio)
     # This layout makes depthwise convolutions twice as fast on CPUs, and changes no value.
     for parameter in vision.parameters():
@@ -24,6 +26,7 @@ def starter_towers() -> FrozenTowers:
         return features_FPC
 
     def hear(windows_FS: Tensor) -> Tensor:
-        return sound_features(*audio(windows_FS))
+        features_FPC: Tensor = kept(sound_features(*audio(windows_FS)))
+        return features_FPC
 
-    return FrozenTowers(see, hear, name)
+    return FrozenTowers(see, hear, name, privacy)

@@ -7,6 +7,7 @@ import typer
 from engines.cli import bundle as bundle_commands
 from engines.cli import dataset as dataset_commands
 from engines.cli import evaluate as evaluate_commands
+from engines.cli import privacy as privacy_commands
 from engines.cli import world as world_commands
 from engines.cli.arms import arms
 from engines.cli.distil import distil
@@ -48,6 +49,7 @@ app.add_typer(config_commands.app, name="config", rich_help_panel=STREAM)
 app.command(rich_help_panel=STREAM)(bench)
 app.add_typer(bundle_commands.app, name="bundle", rich_help_panel=MODELS)
 app.add_typer(world_commands.app, name="world", rich_help_panel=MODELS)
+app.add_typer(privacy_commands.app, name="privacy", rich_help_panel=MODELS)
 app.add_typer(dataset_commands.app, name="dataset", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(distil)
 app.command(rich_help_panel=MODELS)(train)

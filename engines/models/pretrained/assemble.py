@@ -9,9 +9,17 @@ import torch
 from engines.models.pretrained import load
 from engines.models.pretrained.words import load_words
 from engines.models.starter import StarterNetwork, StarterSizes
+from engines.privacy import AudioPrivacy
 
 
-def starter_network(words: Path, *, seed: int, layers: int = 2, audio_layers: int = 0) -> StarterNetwork:
+def starter_network(
+    words: Path,
+    *,
+    seed: int,
+    layers: int = 2,
+    audio_layers: int = 0,
+    privacy: AudioPrivacy = AudioPrivacy.NONE,
+) -> StarterNetwork:
     """Backbones from packages and `words` (see `training.distil`); the rest random, from `seed`.
 
     Raises `MissingWeightsError` where a package is absent, `ValueError` for a file of words that is none.
@@ -26,6 +34,7 @@ def starter_network(words: Path, *, seed: int, layers: int = 2, audio_layers: in
                 word_features=word_features,
                 layers=layers,
                 audio_layers=audio_layers,
+                audio_privacy=privacy,
             )
         )
     network.vision.backbone = load.efficientnet_lite0()

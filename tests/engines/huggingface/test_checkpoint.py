@@ -19,7 +19,7 @@ from engines.models.huggingface.text import text_tower
 from engines.models.huggingface.tokenizer import tokenizer_json
 from engines.models.huggingface.vision import vision_tower
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 Copy = Callable[[str], Path]
 

@@ -27,7 +27,7 @@ from engines.spec import GraphSpec, Range, TensorSpec
 from engines.tokenizer import TextTokenizer
 from tests.engines.huggingface.conftest import FRAME_PIXELS, SAMPLE_RATE_HZ, VISION, WINDOW_SAMPLES
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 Checkpoints = Callable[[str], Path]
 

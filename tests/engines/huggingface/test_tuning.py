@@ -17,7 +17,7 @@ from engines.models.huggingface.tuning import Frozen, LastLayers, LowRank, Tunin
 from engines.models.huggingface.vision import vision_tower
 from tests.engines.huggingface.conftest import FRAME_PIXELS, SAMPLE_RATE_HZ, WINDOW_SAMPLES
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 #: By checkpoint: names of blocks in order, and what lies behind them.
 LAYERS = {

@@ -21,6 +21,8 @@ from engines.training.tuning.loop import TuneOptions
 from tests.engines.training.synthetic import sizes, word_vectors
 from tests.imports import ROOT
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = TuneOptions(epochs=8, batch_size=16, patience=8, learning_rate=2e-3, half=False)
 
 

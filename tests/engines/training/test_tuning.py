@@ -20,6 +20,8 @@ from engines.training.tuning.objective import ObjectiveOptions, positive_weights
 from engines.training.tuning.state import trained
 from tests.engines.training.synthetic import sizes, word_vectors
 
+pytestmark = pytest.mark.slow
+
 QUICK = TuneOptions(epochs=3, batch_size=16, patience=9)
 PLAIN = HidingOptions(audio=0, vision=0, text=0, features=0, places=4, rough=0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,11 @@ from engines.spec import TASKS
 from engines.training.features import TRAIN, VAL, FeatureSet
 from engines.training.tuning.hiding import Example, HidingOptions, hidden_batch
 from engines.training.tuning.judge import logits, quality
+from engines.training.tuning.matching import MatchingOptions, match
 from engines.training.tuning.network import Tunable
 from engines.training.tuning.objective import ObjectiveOptions, positive_weights, summed_loss
 from engines.training.tuning.processes import Processes
+from engines.training.tuning.rates import rate
 from engines.training.tuning.remix import Remixer, RemixOptions
 from engines.training.tuning.state import Epoch, Progress, load_state, put, save_state, trained
 from engines.training.tuning.things import Things
@@ -45,6 +46,7 @@ class TuneOptions:
     objective: ObjectiveOptions = field(default_factory=ObjectiveOptions)
     hiding: HidingOptions = field(default_factory=HidingOptions)
     remix: RemixOptions = field(default_factory=RemixOptions)
+    matching: MatchingOptions = field(default_factory=MatchingOptions)
 
 
 def tune(
@@ -63,7 +65,11 @@ def tune(
     """
     run = _Run(model, features, options, seed, processes or Processes())
     key = run_key(features, options, seed, model)
-    progress = load_state(state, model, run.optimiser, key) if state is not None and state.exists() else Progress()
+    if state is not None and state.exists():
+        progress = load_state(state, model, run.optimiser, key)
+    else:
+        progress = Progress()
+        run.match()
     while len(progress.history) < options.epochs and not _is_over(progress, options.patience):
         loss = run.epoch(len(progress.history))
         epoch = Epoch(len(progress.history), loss, run.validate())
@@ -85,14 +91,6 @@ def run_key(features: FeatureSet, options: TuneOptions, seed: int, model: nn.Mod
     return hashlib.sha256(msgspec.json.encode(document, order="deterministic")).hexdigest()
 
 
-def rate(step: int, steps: int, warm_up: float) -> float:
-    """Linear warm-up, then a cosine to zero (arXiv 1608.03983, without restarts), as a share of the peak."""
-    warm = max(1, round(warm_up * steps))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / max(1, steps - warm))
-
-
 def _is_over(progress: Progress, patience: int) -> bool:
     return len(progress.history) - 1 - progress.best_epoch >= patience and bool(progress.history)
 
@@ -112,7 +110,7 @@ class _Run:
                 "expected some of both; give the rows splits"
             )
         self._remixer = Remixer(features, self._train, options.remix) if options.remix != RemixOptions() else None
-        if options.naming > 0:
+        if options.naming > 0 or options.matching.epochs:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 model.things = Things(features, self._train, model.text.linear.out_features)
@@ -123,6 +121,16 @@ class _Run:
         others = [parameter for parameter in self._parameters if parameter.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
+
+    def match(self) -> None:
+        """Pre-train by matching, where there is anything to match."""
+        options = self._options
+        if options.matching.epochs and {"vision", "audio"} & {*self._model.reads}:
+            match(
+                *(self._model, self._features, self._train, options.matching, options.hiding),
+                seed=self._seed,
+                half=options.half,
+            )
 
     def epoch(self, epoch: int) -> float:
         """Train on every clip once; the mean loss."""
@@ -170,7 +178,7 @@ class _Run:
             logits_NK.to(torch.float32), example.targets_NK, self._positive_K, known_K, self._options.objective
         )
         named = torch.zeros(())
-        if self._model.things is not None:
+        if self._model.things is not None and self._options.naming > 0:
             text, things = self._model.text, self._model.things
             reads = self._model.reads
             named = things.loss(text, tokens, example.batch, clips, example.sounds, reads=reads, turn=turn) * share

@@ -33,6 +33,11 @@ class Tunable(nn.Module):
 
     def tokens(self, batch: FeatureBatch) -> FusionInputs:
         """What fusion networks take; a modality that the arm does not read costs nothing."""
+        media = self.media_tokens(batch)
+        return media._replace(text_NLD=self._words(batch, media.vision_NVD.shape[-1]))
+
+    def media_tokens(self, batch: FeatureBatch) -> FusionInputs:
+        """The same with nothing in the place of words."""
         vision_NVD = self._projected("vision", batch.vision_NFPC, batch.vision_mask_NF, batch.places_NFP)
         audio_NAD = self._projected("audio", batch.audio_NWPC, batch.audio_mask_NW, None)
         P, Q = batch.vision_NFPC.shape[2], batch.audio_NWPC.shape[2]
@@ -43,7 +48,7 @@ class Tunable(nn.Module):
             audio_NAD,
             batch.audio_mask_NW.repeat_interleave(Q, 1),
             batch.audio_seconds_NW.repeat_interleave(Q, 1),
-            self._words(batch, vision_NVD.shape[-1]),
+            torch.zeros((*batch.ids_NL.shape, vision_NVD.shape[-1])),
             batch.text_mask_NL,
         )
 
@@ -59,6 +64,11 @@ class Tunable(nn.Module):
             *self.own_parameters(),
             *_trainable([self.things] if "text" in self.reads else [self.things, self.text]),
         ]
+
+    def matched_parameters(self) -> list[nn.Parameter]:
+        """Those that matching trains: projections of what is read, words and names."""
+        media = [self.get_submodule(name) for name in self.reads if name != "text"]
+        return _trainable([*media, self.text, *([] if self.things is None else [self.things])])
 
     def give(self, network: StarterNetwork) -> None:
         """Put what the arm `vlmae` has learnt into a starter network of the same sizes."""

@@ -8,7 +8,7 @@ Shape letters: N clips, F frames, W windows, P places or steps of each, Y things
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engines.data.public.manifest import Span
+from engines.data.public.named import topics
 from engines.models.arms import FusionInputs
 from engines.spec import SEGMENTS
 from engines.training.features import FeatureBatch, FeatureSet
@@ -26,16 +27,21 @@ HALF_WINDOW_SECONDS = 0.4
 
 
 class Things(nn.Module):
-    """The names of all that is seen, and of all that is heard, in training clips."""
+    """The names of all that is seen, and of all that is heard, in training clips; also those that queries give it."""
 
     def __init__(self, features: FeatureSet, indices: NDArray[np.int64], size: int) -> None:
         super().__init__()
-        self.rows = features.rows
         rows = [features.rows[int(index)] for index in indices]
-        self.seen = sorted({span.thing for row in rows for span in row.seen})
-        self.heard = sorted({span.thing for row in rows for span in row.heard})
-        self.sights = Naming(features.tokenizer, [_words(thing) for thing in self.seen or ["nothing"]], size)
-        self.sounds = Naming(features.tokenizer, [_words(thing) for thing in self.heard or ["nothing"]], size)
+        self._rows = features.rows
+        self._seen = _names({span.thing for row in rows for span in row.seen})
+        self._heard = _names({span.thing for row in rows for span in row.heard})
+        self.sights = Naming(features.tokenizer, list(self._seen) or ["nothing"], size)
+        self.sounds = Naming(features.tokenizer, list(self._heard) or ["nothing"], size)
+
+    @property
+    def names(self) -> tuple[set[str], set[str]]:
+        """Of what is seen, and of what is heard."""
+        return set(self._seen), set(self._heard)
 
     def loss(
         self,
@@ -54,16 +60,26 @@ class Things(nn.Module):
         """
         segment = (0, len(SEGMENTS) - 1)[turn % 2]
         total = torch.zeros(())
-        if "vision" in reads and self.seen:
-            there_NXY = _there(self.seen, [self.rows[n].seen for n in clips], batch.vision_seconds_NF, 0.0)
+        if "vision" in reads and self._seen:
+            there_NXY = _there(self._seen, [self._rows[n].seen for n in clips], batch.vision_seconds_NF, 0.0)
             logits_NXY = self.sights(text, _apart(tokens.vision_NVD, batch.vision_mask_NF), segment)
             total = total + naming_loss(logits_NXY, there_NXY, batch.vision_mask_NF)
-        if "audio" in reads and self.heard:
-            spans = [self.rows[n].heard for n in sounds]
-            there_NXY = _there(self.heard, spans, batch.audio_seconds_NW, HALF_WINDOW_SECONDS)
+        if "audio" in reads and self._heard:
+            spans = [self._rows[n].heard for n in sounds]
+            there_NXY = _there(self._heard, spans, batch.audio_seconds_NW, HALF_WINDOW_SECONDS)
             logits_NXY = self.sounds(text, _apart(tokens.audio_NAD, batch.audio_mask_NW), segment)
             total = total + naming_loss(logits_NXY, there_NXY, batch.audio_mask_NW)
         return total
+
+
+def _names(things: Set[str]) -> dict[str, frozenset[str]]:
+    """Name -> the things that it is a name of."""
+    names: dict[str, set[str]] = {thing.replace("_", " ").lower(): {thing} for thing in sorted(things)}
+    for topic in topics():
+        if meant := things & {*topic.seen, *topic.heard}:
+            for name in topic.queries:
+                names.setdefault(name, set()).update(meant)
+    return {name: frozenset(meant) for name, meant in sorted(names.items())}
 
 
 def _apart(tokens_NTD: Tensor, mask_NX: Tensor) -> Tensor:
@@ -72,19 +88,21 @@ def _apart(tokens_NTD: Tensor, mask_NX: Tensor) -> Tensor:
     return tokens_NTD.reshape(N, X, -1, tokens_NTD.shape[-1])
 
 
-def _there(things: Sequence[str], spans: Sequence[Sequence[Span]], seconds_NX: Tensor, reach: float) -> Tensor:
-    """float32 (N, X, Y): 1 where a thing is there at that moment; NaN for clips of which nothing is known."""
-    places = {thing: y for y, thing in enumerate(things)}
-    there_NXY = torch.zeros((*seconds_NX.shape, len(things)))
+def _there(
+    names: Mapping[str, frozenset[str]], spans: Sequence[Sequence[Span]], seconds_NX: Tensor, reach: float
+) -> Tensor:
+    """float32 (N, X, Y): 1 where what has that name is there at that moment; NaN where nothing is known of a clip."""
+    places: dict[str, list[int]] = {}
+    for y, meant in enumerate(names.values()):
+        for thing in meant:
+            places.setdefault(thing, []).append(y)
+    there_NXY = np.zeros((*seconds_NX.shape, len(names)), np.float32)
+    seconds = seconds_NX.numpy()
     for n, row_spans in enumerate(spans):
         if not row_spans:
-            there_NXY[n] = float("nan")
+            there_NXY[n] = np.nan
         for span in row_spans:
+            at_X = (seconds[n] + reach >= span.start_seconds) & (seconds[n] - reach <= span.end_seconds)
             if span.thing in places:
-                at_X = (seconds_NX[n] + reach >= span.start_seconds) & (seconds_NX[n] - reach <= span.end_seconds)
-                there_NXY[n, at_X, places[span.thing]] = 1
-    return there_NXY
-
-
-def _words(thing: str) -> str:
-    return thing.replace("_", " ")
+                there_NXY[n][np.ix_(at_X, places[span.thing])] = 1
+    return torch.from_numpy(there_NXY)

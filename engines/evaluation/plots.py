@@ -38,8 +38,8 @@ SCHEME = {
 }
 INK, MUTED, LINE, GROUND, BLUE = SCHEME
 
-#: Okabe and Ito, "Color Universal Design" (2008), without their yellow and black: neither shows on every ground.
-COLOURS = (BLUE, "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+#: Okabe and Ito, "Color Universal Design" (2008), those that show on every ground and differ from each other there.
+COLOURS = (BLUE, "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 DASHES = ("-", "--", ":")
 
 STYLE: dict[RcKeyType, Any] = {

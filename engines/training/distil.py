@@ -78,15 +78,9 @@ def pooled(table_VC: Tensor, ids_NL: Tensor, weights_NL: Tensor) -> Tensor:
 
 
 def tune(
-    table_VC: Tensor,
-    texts: Sequence[Tensor],
-    teacher_ND: Tensor,
-    main_DC: Tensor,
-    options: DistilOptions,
-    advance: Advance,
+    table_VC: Tensor, texts: Sequence[Tensor], goals_NC: Tensor, options: DistilOptions, advance: Advance
 ) -> Tensor:
-    """A table whose pooled texts are as similar to each other as the teacher's, and point the same way in `main_DC`."""
-    teacher_ND = functional.normalize(teacher_ND)
+    """A table whose pooled texts are as similar to each other as `goals_NC` (unit norm) are, and point the same way."""
     generator = torch.Generator().manual_seed(options.seed)
     table_VC = table_VC.clone().requires_grad_()
     optimizer = torch.optim.Adam([table_VC], lr=options.learning_rate)
@@ -102,7 +96,7 @@ def tune(
             kept_NL = torch.rand(options.batch, longest, generator=generator) >= options.dropped_words
             present_NL = torch.arange(longest) < lengths_N[chosen, None]
             students_NC = pooled(table_VC, ids_NL[chosen, :longest], (kept_NL & present_NL).float())
-            loss = similarity_loss(students_NC, teacher_ND[chosen], main_DC, options.pull)
+            loss = similarity_loss(students_NC, goals_NC[chosen], options.pull)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -111,8 +105,7 @@ def tune(
     return table_VC.detach()
 
 
-def similarity_loss(students_NC: Tensor, teacher_ND: Tensor, main_DC: Tensor, pull: float) -> Tensor:
-    """Squared error of all cosines between texts, and `pull` times how far each text is from its teacher's place."""
-    error_NN = students_NC @ students_NC.T - teacher_ND @ teacher_ND.T
-    goals_NC = functional.normalize(teacher_ND @ main_DC)
+def similarity_loss(students_NC: Tensor, goals_NC: Tensor, pull: float) -> Tensor:
+    """Squared error of all cosines between texts, and `pull` times how far each text is from its goal."""
+    error_NN = students_NC @ students_NC.T - goals_NC @ goals_NC.T
     return error_NN.square().sum() / len(error_NN) + pull * (1 - (students_NC * goals_NC).sum(1)).mean()

@@ -111,8 +111,8 @@ def distil_words(
     alone_VD = alone_VD - alone_VD.mean(0)  # what all words have in common tells no texts apart
     counts_V = torch.bincount(torch.cat(texts["train"]), minlength=len(kept)).float()
     first_VC = rarity(counts_V)[:, None] * (alone_VD @ main_DC)
-    both, goals_ND = [*texts["train"], *texts["names"]], torch.cat([teacher["train"], teacher["names"]])
-    tuned_VC = tune(first_VC, both, goals_ND, main_DC, options, advance)
+    goals_NC = functional.normalize(torch.cat([teacher["train"], teacher["names"]]) @ main_DC)
+    tuned_VC = tune(first_VC, [*texts["train"], *texts["names"]], goals_NC, options, advance)
     stored_VC = save_words(tuned_VC, folder / WORDS)
 
     held_out = {

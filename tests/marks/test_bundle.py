@@ -24,7 +24,6 @@ from streamer.cli import app
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
 
-WORLD_ID = "ba41ecc2e9bcb98d3854b1562f7feb968cbbb9570ae58ebbf829df896d639edd"
 MOST_BYTES = {"world": 2_000_000, "starter": 24_000_000}
 
 

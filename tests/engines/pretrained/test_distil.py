@@ -28,13 +28,14 @@ def test_tuning_brings_texts_closer_to_the_teacher_and_repeats_itself() -> None:
     main_DC = main_directions(teacher_ND, 8)
     first_VC = functional.normalize(meaning_VD) @ main_DC
     epochs: list[int] = []
-    tuned_VC = tune(first_VC, texts[:500], teacher_ND[:500], main_DC, OPTIONS, lambda: epochs.append(1))
+    goals_NC = functional.normalize(teacher_ND[:500] @ main_DC)
+    tuned_VC = tune(first_VC, texts[:500], goals_NC, OPTIONS, lambda: epochs.append(1))
     assert len(epochs) == OPTIONS.epochs
     held_out, truth_ND = texts[500:], teacher_ND[500:]
     before = compared(pooled_texts(first_VC, held_out), truth_ND, seed=1)
     after = compared(pooled_texts(tuned_VC, held_out), truth_ND, seed=1)
     assert after["all"] > before["all"] + 0.05
-    assert torch.equal(tuned_VC, tune(first_VC, texts[:500], teacher_ND[:500], main_DC, OPTIONS, lambda: None))
+    assert torch.equal(tuned_VC, tune(first_VC, texts[:500], goals_NC, OPTIONS, lambda: None))
 
 
 def test_main_directions_keep_the_most_and_have_one_sign() -> None:

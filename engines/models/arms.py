@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engines.models.fusion import LONGEST_SECONDS, Fusion, TaskPool
+from engines.models.fusion import LONGEST_SECONDS, TaskPool
+from engines.models.grounded import TIMELESS, GroundedFusion
+from engines.models.grounding import Grounding
 from engines.models.layers import Block, mask_bias, sinusoid
 from engines.spec import TASKS
 
@@ -40,15 +42,22 @@ class FusionInputs(NamedTuple):
 
 
 class Marked(nn.Module):
-    """Adds to each token what kind it is and, of vision and audio, its time: as `Fusion` does."""
+    """Adds to each token how it answers the others, what kind it is and, of vision and audio, its time.
 
-    def __init__(self, size: int) -> None:
+    As `GroundedFusion` does; an arm that does not read text or a medium grounds nothing in it.
+    """
+
+    def __init__(self, size: int, heads: int, reads: tuple[str, ...]) -> None:
         super().__init__()
+        self.sights = Grounding(size, heads) if {"text", "vision"} <= {*reads} else None
+        self.sounds = Grounding(size, heads) if {"text", "audio"} <= {*reads} else None
         self.kind_3D = nn.Parameter(0.02 * torch.randn(3, size))
         self.time = nn.Linear(size, size, bias=False)
+        self.time.weight.data.mul_(TIMELESS)
 
     def forward(self, inputs: FusionInputs) -> dict[str, tuple[Tensor, Tensor]]:
         """Tokens (N, X, D) and mask (N, X) by modality."""
+        inputs = self._grounded(inputs)
         vision_NVD = inputs.vision_NVD + self.kind_3D[0] + self._time(inputs.vision_seconds_NV)
         audio_NAD = inputs.audio_NAD + self.kind_3D[1] + self._time(inputs.audio_seconds_NA)
         return {
@@ -56,6 +65,20 @@ class Marked(nn.Module):
             "audio": (audio_NAD, inputs.audio_mask_NA),
             "text": (inputs.text_NLD + self.kind_3D[2], inputs.text_mask_NL),
         }
+
+    def _grounded(self, inputs: FusionInputs) -> FusionInputs:
+        text_NLD, text_mask_NL = inputs.text_NLD, inputs.text_mask_NL
+        if self.sights is not None:
+            seen = self.sights(text_NLD, text_mask_NL, inputs.vision_NVD, inputs.vision_mask_NV)
+            inputs = inputs._replace(
+                text_NLD=inputs.text_NLD + seen.text_NLD, vision_NVD=inputs.vision_NVD + seen.media_NMD
+            )
+        if self.sounds is not None:
+            heard = self.sounds(text_NLD, text_mask_NL, inputs.audio_NAD, inputs.audio_mask_NA)
+            inputs = inputs._replace(
+                text_NLD=inputs.text_NLD + heard.text_NLD, audio_NAD=inputs.audio_NAD + heard.media_NMD
+            )
+        return inputs
 
     def _time(self, seconds_NX: Tensor) -> Tensor:
         time_NXD: Tensor = self.time(sinusoid(seconds_NX, self.time.in_features, LONGEST_SECONDS))
@@ -73,7 +96,7 @@ class Joint(nn.Module):
         super().__init__()
         self.keep = keep
         self.register_1D = nn.Parameter(0.02 * torch.randn(1, size))
-        self.marked = Marked(size)
+        self.marked = Marked(size, heads, keep)
         self.blocks = nn.ModuleList(Block(size, heads) for _ in range(layers))
         self.pool = TaskPool(size)
 
@@ -90,9 +113,9 @@ class Joint(nn.Module):
 class Concatenation(nn.Module):
     """Each modality pooled by itself, by one query for each task; a perceptron over what comes of the three."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, heads: int) -> None:
         super().__init__()
-        self.marked = Marked(size)
+        self.marked = Marked(size, heads, MODALITIES)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(size) for name in MODALITIES})
         self.queries = nn.ParameterDict({name: torch.randn(len(TASKS), size) for name in MODALITIES})
         wide = len(MODALITIES) * len(TASKS) * size
@@ -128,7 +151,7 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.registers_2D = nn.Parameter(0.02 * torch.randn(2, size))
         self.shared_BD = nn.Parameter(0.02 * torch.randn(BOTTLENECK_TOKENS, size))
-        self.marked = Marked(size)
+        self.marked = Marked(size, heads, MODALITIES)
         self.streams = nn.ModuleList(
             nn.ModuleList(Block(size, heads) for _ in range(layers)) for _ in ("vision and text", "audio")
         )
@@ -161,7 +184,7 @@ class Bottleneck(nn.Module):
 class Vlmae(nn.Module):
     """The fusion network, reduced to its logits."""
 
-    def __init__(self, fusion: Fusion) -> None:
+    def __init__(self, fusion: GroundedFusion) -> None:
         super().__init__()
         self.fusion = fusion
 
@@ -197,7 +220,7 @@ ARMS: Mapping[str, Arm] = {
     "audio": _joint("audio"),
     "vl": _joint("text", "vision"),
     "audio_text": _joint("text", "audio"),
-    "concat": Arm(lambda size, *_: Concatenation(size), MODALITIES),
+    "concat": Arm(lambda size, heads, *_: Concatenation(size, heads), MODALITIES),
     "mbt": Arm(lambda size, heads, layers, _: Bottleneck(size, heads, layers), MODALITIES),
     "vlmae": Arm(lambda size, heads, layers, audio_layers: _vlmae(size, heads, layers, audio_layers), MODALITIES),
     "full": _joint("text", "vision", "audio"),
@@ -205,4 +228,4 @@ ARMS: Mapping[str, Arm] = {
 
 
 def _vlmae(size: int, heads: int, layers: int, audio_layers: int) -> nn.Module:
-    return Vlmae(Fusion(size, heads, layers=layers, audio_layers=audio_layers))
+    return Vlmae(GroundedFusion(size, heads, layers=layers, audio_layers=audio_layers))

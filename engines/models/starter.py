@@ -6,13 +6,15 @@ D embedding size, I most probable classes, R priors.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from engines.models.fusion import Fusion
+from engines.models.grounded import GroundedFusion
 from engines.models.layers import Block, sinusoid
 from engines.models.pretrained import (
     FRAME_FEATURES,
@@ -45,6 +47,8 @@ SHOTS = MappingProxyType(
 )
 #: The categories that each modality judges by itself, in the order of `priors_FR`.
 PRIORS = MappingProxyType({"vision": ("sexual", "violent"), "audio": ("violent",)})
+#: Sizes of order and field, at the start, beside what a word means: about 1.
+QUIET = 0.1
 #: Values of a window token: YAMNet's embedding, then tanh of its logits.
 SOUND_FEATURES = WINDOW_FEATURES + SOUND_CLASSES
 
@@ -136,13 +140,16 @@ class StarterAudio(nn.Module):
 
 
 class StarterText(nn.Module):
-    """Static word vectors, then one transformer block that knows order and field."""
+    """Static word vectors, each beside the mean of its field, then one transformer block that knows order and field."""
 
     def __init__(self, size: int, vocabulary_size: int, word_features: int, heads: int) -> None:
         super().__init__()
         self.words = WordVectors(vocabulary_size, word_features)
         self.linear = nn.Linear(word_features, size)
+        self.field = nn.Linear(word_features, size, bias=False)
+        self.field.weight.data.copy_(self.linear.weight.data)
         self.segment = nn.Embedding(len(SEGMENTS), size)
+        self.segment.weight.data.mul_(QUIET)
         self.block = Block(size, heads)
         self.norm = nn.LayerNorm(size)
 
@@ -153,9 +160,11 @@ class StarterText(nn.Module):
 
     def project(self, features_NLC: Tensor, segments_NL: Tensor, mask_NL: Tensor) -> Tensor:
         """float32 (N, L, C), int64 and bool (N, L) -> tokens_NLD float32; masked tokens are zero."""
-        x_NLD = self.linear(features_NLC) + self.segment(segments_NL)
+        field_NLC = functional.normalize(field_sums(features_NLC, segments_NL, mask_NL), dim=-1)
+        scale = math.sqrt(features_NLC.shape[-1])
+        x_NLD = self.linear(scale * features_NLC) + self.field(scale * field_NLC) + self.segment(segments_NL)
         positions_NL = torch.ones_like(segments_NL).cumsum(1).to(torch.float32)
-        x_NLD = x_NLD + 0.3 * sinusoid(positions_NL, x_NLD.shape[-1], longest=256.0)
+        x_NLD = x_NLD + QUIET * sinusoid(positions_NL, x_NLD.shape[-1], longest=256.0)
         x_NLD, _ = self.block(x_NLD, mask_NL)
         tokens_NLD: Tensor = self.norm(x_NLD) * mask_NL[..., None].to(x_NLD.dtype)
         return tokens_NLD
@@ -163,6 +172,12 @@ class StarterText(nn.Module):
     def forward(self, ids_NL: Tensor, segments_NL: Tensor, mask_NL: Tensor) -> Tensor:
         """ids, segments int64 and mask bool (N, L) -> tokens_NLD float32; masked tokens are zero."""
         return self.project(self.features(ids_NL, mask_NL), segments_NL, mask_NL)
+
+
+def field_sums(features_NLC: Tensor, segments_NL: Tensor, mask_NL: Tensor) -> Tensor:
+    """For each token the sum of the word vectors of its field, (N, L, C): what its title, or its query, is about."""
+    same_NLL = (segments_NL[:, :, None] == segments_NL[:, None]) & mask_NL[:, None]
+    return same_NLL.to(features_NLC.dtype) @ features_NLC
 
 
 class StarterNetwork(nn.Module):
@@ -177,7 +192,9 @@ class StarterNetwork(nn.Module):
         self.vision = StarterVision(sizes.embedding_size)
         self.audio = StarterAudio(sizes.embedding_size, sizes.audio_privacy)
         self.text = StarterText(sizes.embedding_size, sizes.vocabulary_size, sizes.word_features, sizes.heads)
-        self.fusion = Fusion(sizes.embedding_size, sizes.heads, layers=sizes.layers, audio_layers=sizes.audio_layers)
+        self.fusion = GroundedFusion(
+            sizes.embedding_size, sizes.heads, layers=sizes.layers, audio_layers=sizes.audio_layers
+        )
         for backbone in (self.vision.backbone, self.vision.nsfw, self.audio.backbone, self.text.words):
             backbone.requires_grad_(False)
 

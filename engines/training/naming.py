@@ -32,6 +32,7 @@ class Naming(nn.Module):
         self.register_buffer("ids_YL", torch.from_numpy(ids_YL))
         self.register_buffer("mask_YL", torch.from_numpy(mask_YL))
         self.project = nn.Linear(size, size)
+        self.project.weight.data.copy_(torch.eye(size))  # so that what is learnt shows in the tokens themselves
         self.bias = nn.Parameter(torch.full((1,), -3.0))  # few of all things are in a frame
 
     def forward(self, text: nn.Module, tokens_NXPD: Tensor, segment: int) -> Tensor:

@@ -100,7 +100,7 @@ def train_starter(
 
 def remember(model: Tunable, features: FeatureSet) -> None:
     """Have the fusion network keep representatives of its training clips, for novelty."""
-    known_MD = model.body.get_submodule("fusion").get_buffer("known_MD")
+    known_MD = model.body.get_buffer("fusion.fusion.known_MD")
     embedding_ND = embeddings(model, features, features.indices(TRAIN))
     known_MD.copy_(torch.from_numpy(representatives(embedding_ND, len(known_MD))))
 

@@ -1,0 +1,83 @@
+"""The starter's fusion network: words, sights and sounds grounded in each other, then VLMAE.
+
+What words and sights make of each other belongs to the vision-language network; what words and sounds do passes a gate
+that starts closed. With the gates at zero, or without sound, this is exactly the vision-language network.
+
+Shape letters: N videos, V vision tokens, A audio tokens, L text tokens, D embedding size, K tasks, X and Y tokens.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from engines.models.fusion import Fusion
+from engines.models.grounding import Grounding
+from engines.models.layers import norm
+
+#: The time embedding starts at this share of its usual size, so that tokens say what they are before when they are.
+TIMELESS = 0.1
+
+Weights = tuple[Tensor, Tensor, Tensor]
+
+
+class GroundedFusion(nn.Module):
+    """`Fusion` over grounded tokens; the same inputs and outputs."""
+
+    def __init__(self, size: int, heads: int, *, layers: int = 2, audio_layers: int = 0) -> None:
+        super().__init__()
+        self.sights, self.sounds = Grounding(size, heads), Grounding(size, heads)
+        self.gate = nn.Parameter(torch.zeros(1))
+        self.fusion = Fusion(size, heads, layers=layers, audio_layers=audio_layers)
+        self.fusion.time.weight.data.mul_(TIMELESS)
+
+    @property
+    def known_MD(self) -> Tensor:  # noqa: N802  a shape
+        """Of `Fusion`."""
+        return self.fusion.known_MD
+
+    def forward(
+        self,
+        vision_NVD: Tensor,
+        vision_mask_NV: Tensor,
+        vision_seconds_NV: Tensor,
+        audio_NAD: Tensor,
+        audio_mask_NA: Tensor,
+        audio_seconds_NA: Tensor,
+        text_NLD: Tensor,
+        text_mask_NL: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Outputs of `spec.graph_specs()["fusion"]`, as of `Fusion`."""
+        seen = self.sights(text_NLD, text_mask_NL, vision_NVD, vision_mask_NV)
+        heard = self.sounds(text_NLD, text_mask_NL, audio_NAD, audio_mask_NA)
+        heard_NLD = self.gate.tanh() * heard.text_NLD
+        logits_NK, embedding_ND, novelty_N, vision_NKV, audio_NKA, text_NKL = self.fusion(
+            vision_NVD + seen.media_NMD,
+            vision_mask_NV,
+            vision_seconds_NV,
+            audio_NAD + heard.media_NMD,
+            audio_mask_NA,
+            audio_seconds_NA,
+            text_NLD + seen.text_NLD + heard_NLD,
+            text_mask_NL,
+        )
+        own_NL, of_sights_NL, of_sounds_NL = _shares(text_NLD, seen.text_NLD, heard_NLD)
+        own_NV, to_words_NV = _shares(vision_NVD, seen.media_NMD)
+        own_NA, to_words_NA = _shares(audio_NAD, heard.media_NMD)
+        return (
+            logits_NK,
+            embedding_ND,
+            novelty_N,
+            vision_NKV * own_NV + (text_NKL * of_sights_NL) @ seen.text_weight_NLM,
+            audio_NKA * own_NA + (text_NKL * of_sounds_NL) @ heard.text_weight_NLM,
+            text_NKL * own_NL
+            + (vision_NKV * to_words_NV) @ seen.media_weight_NML
+            + (audio_NKA * to_words_NA) @ heard.media_weight_NML,
+        )
+
+
+def _shares(token_NXD: Tensor, *updates_NXD: Tensor) -> list[Tensor]:
+    """How much of each token is its own, and how much each update, by norms: (N, 1, X) each; an absent update has 0."""
+    sizes_NX = [norm(token_NXD).squeeze(-1), *((update_NXD.square().sum(-1)).sqrt() for update_NXD in updates_NXD)]
+    total_NX = torch.stack(sizes_NX).sum(0)
+    return [(size_NX / total_NX)[:, None] for size_NX in sizes_NX]

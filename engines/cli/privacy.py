@@ -14,11 +14,6 @@ from engines.cli.common import JsonOption, errors_told, need_training_packages, 
 app = typer.Typer(help="What stored sound gives away about people.", no_args_is_help=True)
 
 
-@app.callback()
-def group() -> None:
-    """Keeps `attack` a command of its own name."""
-
-
 @app.command()
 def attack(
     data: Annotated[Path, typer.Option(help="Folder of the public sets: audio/fsdd.csv and the like.", exists=True)],
@@ -44,3 +39,34 @@ def attack(
         print_json(findings)
     else:
         typer.echo(table)
+
+
+@app.command()
+def price(
+    features: Annotated[Path, typer.Argument(help="What `earshot dataset features` stored.")],
+    words: Annotated[Path, typer.Option(help="Folder of the word vectors: what `earshot distil` wrote.")],
+    epsilon: Annotated[list[float] | None, typer.Option(help="A budget; may be given many times.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings for each budget.")] = 4,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a head with differential privacy (DP-SGD) and without, and say what the privacy costs on test clips."""
+    need_training_packages()
+    from importlib.util import find_spec
+
+    if find_spec("opacus") is None:
+        typer.echo("earshot: this command needs opacus; pip install 'earshot[privacy]'", err=True)
+        raise typer.Exit(1)
+    from engines.privacy.head import price as measure
+    from engines.training.starter import open_features
+
+    budgets = epsilon or [8.0, 2.0, 0.5]
+    with errors_told(), progress("heads", (1 + len(budgets)) * seeds) as advance:
+        feature_set, vectors = open_features(features, words)
+        prices = measure(feature_set, vectors, budgets, seeds, on_head=advance)
+    if as_json:
+        print_json(prices)
+        return
+    for row in prices:
+        budget = "no privacy" if row.epsilon is None else f"epsilon {row.epsilon:.2f}, delta {row.delta:.0e}"
+        told = (f"{task} {row.precision[task]:.3f} ± {1.96 * row.error[task]:.3f}" for task in row.precision)
+        typer.echo(f"{budget:<28} average precision: {', '.join(told)}")

@@ -45,7 +45,7 @@ _PRIVATE = re.compile(r"secret|password|url|config|client")
 class EngineOptions(Options):
     """What runs the graphs, and on how many threads."""
 
-    bundle: str = "world"
+    bundle: str = "starter"
     threads: int = Field(default=1, ge=1, le=256)
 
 

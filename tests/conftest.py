@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,9 @@ from hypothesis import settings
 from tests.services.chromium import chromium_program
 from tests.services.kafka import Broker, private_broker, shared_broker
 from tests.services.redis import RedisServer, flush, given_url
+
+# The small bundle, whose world has a truth to compare with, also in every command that a test starts.
+os.environ["EARSHOT_ENGINE__BUNDLE"] = "world"
 
 # Examples are never timed: a busy machine would decide.
 settings.register_profile("earshot", deadline=None, print_blob=True)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from engines.models.fusion import Fusion
 from engines.models.grounding import Grounding
-from engines.models.layers import norm
 
 #: The time embedding starts at this share of its usual size, so that tokens say what they are before when they are.
 TIMELESS = 0.1
@@ -77,7 +76,8 @@ class GroundedFusion(nn.Module):
 
 
 def _shares(token_NXD: Tensor, *updates_NXD: Tensor) -> list[Tensor]:
-    """How much of each token is its own, and how much each update, by norms: (N, 1, X) each; an absent update has 0."""
-    sizes_NX = [norm(token_NXD).squeeze(-1), *((update_NXD.square().sum(-1)).sqrt() for update_NXD in updates_NXD)]
-    total_NX = torch.stack(sizes_NX).sum(0)
-    return [(size_NX / total_NX)[:, None] for size_NX in sizes_NX]
+    """(N, 1, X) each, by norms: how much of a token is its own, and how much each update. A zero is all its own."""
+    sizes_NX = [part_NXD.square().sum(-1).sqrt() for part_NXD in (token_NXD, *updates_NXD)]
+    total_NX = torch.stack(sizes_NX).sum(0).clamp(min=1e-6)
+    given_N1X = [(size_NX / total_NX)[:, None] for size_NX in sizes_NX[1:]]
+    return [1 - torch.stack(given_N1X).sum(0), *given_N1X]

@@ -51,8 +51,8 @@ class Grounding(nn.Module):
         there_N11 = (text_mask_NL.any(1) & media_mask_NM.any(1))[:, None, None].to(text_NLD.dtype)
         for_text_NHLM = sharp_NHLM + mask_bias(media_mask_NM)[:, None, None]
         for_media_NHML = sharp_NHLM.transpose(-1, -2) + mask_bias(text_mask_NL)[:, None, None]
-        answers_NLH = (for_text_NHLM.logsumexp(-1) / sharpness).transpose(1, 2)
-        answers_NMH = (for_media_NHML.logsumexp(-1) / sharpness).transpose(1, 2)
+        answers_NLH = (smooth_maximum(for_text_NHLM) / sharpness).transpose(1, 2)
+        answers_NMH = (smooth_maximum(for_media_NHML) / sharpness).transpose(1, 2)
         return Grounded(
             there_N11 * self.to_text(there_N11 * answers_NLH),
             there_N11 * self.to_media(there_N11 * answers_NMH),
@@ -67,3 +67,10 @@ class Grounding(nn.Module):
     def _heads(self, x_NTD: Tensor) -> Tensor:
         x_NHTE = x_NTD.reshape(*x_NTD.shape[:2], self.heads, -1).transpose(1, 2)
         return functional.normalize(x_NHTE, dim=-1, eps=1e-6)
+
+
+def smooth_maximum(x_NHLM: Tensor) -> Tensor:
+    """log of the sum of exponentials over the last axis; finite where all is masked, in every engine."""
+    highest_NHL1 = x_NHLM.amax(-1, keepdim=True)
+    smooth_NHL: Tensor = (x_NHLM - highest_NHL1).exp().sum(-1).log() + highest_NHL1.squeeze(-1)
+    return smooth_NHL

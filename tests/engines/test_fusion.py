@@ -1,4 +1,4 @@
-"""Promises of the shipped fusion network that no engine may break: masks, padding, batches, evidence weights."""
+"""Promises of the shipped fusion networks that no engine may break: masks, padding, batches, evidence weights."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ SIZES = {"N": 6, "V": 20, "A": 12, "L": 7}
 PADDED = {"vision": "NV", "audio": "NA", "text": "NL"}
 
 
+@pytest.fixture(scope="module", params=["world", "starter"])
+def bundle(request: pytest.FixtureRequest) -> Bundle:
+    return Bundle.load(request.param)
+
+
 @pytest.fixture(scope="module")
-def engines(world_bundle: Bundle) -> Iterator[EngineSet]:
-    with open_engines(world_bundle) as engines:
+def engines(bundle: Bundle) -> Iterator[EngineSet]:
+    with open_engines(bundle) as engines:
         yield engines
 
 
 @pytest.fixture
-def inputs(world_bundle: Bundle) -> dict[str, Array]:
-    return random_inputs(world_bundle.graphs["fusion"], SIZES, np.random.default_rng(3))
+def inputs(bundle: Bundle) -> dict[str, Array]:
+    return random_inputs(bundle.graphs["fusion"], SIZES, np.random.default_rng(3))
 
 
 def pad(inputs: dict[str, Array], modality: str, places: int) -> dict[str, Array]:
@@ -75,6 +80,13 @@ def test_weights_share_one_whole(engines: EngineSet, inputs: dict[str, Array], m
     weights = [outputs[name] for name in ("vision_weight_NKV", "audio_weight_NKA", "text_weight_NKL")]
     assert all((array >= 0).all() for array in weights)
     assert np.abs(sum(array.sum(2) for array in weights) - 1).max() <= 1e-5
+
+
+def test_without_words_all_is_finite(engines: EngineSet, inputs: dict[str, Array]) -> None:
+    """The stream gives one masked token of zeros where an event has no text."""
+    inputs["text_NLD"] = np.zeros_like(inputs["text_NLD"][:, :1])
+    inputs["text_mask_NL"] = np.zeros_like(inputs["text_mask_NL"][:, :1])
+    assert all(np.isfinite(array).all() for array in engines.fusion(inputs).values())
 
 
 def test_embedding_has_unit_norm(engines: EngineSet, inputs: dict[str, Array]) -> None:

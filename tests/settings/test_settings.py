@@ -29,6 +29,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written(tmp_path, "kafka: {group: from-file, bootstrap_servers: 'file:1'}\nbatch: {max_cases: 3}\n")
+    monkeypatch.delenv("EARSHOT_ENGINE__BUNDLE")
     monkeypatch.setenv("EARSHOT_KAFKA__GROUP", "from-environment")
     settings = load_settings(path, {"batch.max_cases": 5})
     assert settings.kafka.group == "from-environment"

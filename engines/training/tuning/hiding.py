@@ -15,20 +15,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.spec import SEGMENTS, TASKS
 from engines.training.features import CLIPS, FeatureBatch, FeatureSet
 from engines.training.tuning.remix import Remixer
+
+TITLE, QUERY = SEGMENTS.index("title"), SEGMENTS.index("query")
 
 
 @dataclass(frozen=True, kw_only=True)
 class HidingOptions:
     """Shares in [0, 1] of clips without a modality and of features set to zero; places of a frame that are kept.
 
-    rough: of clips whose sound is one of the augmented versions, where there are any.
+    rough: of clips whose sound is one of the augmented versions, where there are any. title: of clips that have lost
+    their title alone.
     """
 
     audio: float = 0.15
     vision: float = 0.05
     text: float = 0.05
+    title: float = 0.1
     features: float = 0.1
     places: int = 2
     rough: float = 0.4
@@ -62,7 +67,20 @@ def hidden_batch(
         targets_NK = np.stack([item.targets_K for item in remixed])
     versions = [_version(features, index, rng, options.rough) for index, rng in zip(sounds, rngs, strict=True)]
     batch = features.batch(indices, list(zip(versions, sounds, strict=True)), text)
-    return Example(_hidden(batch, rngs, options), torch.from_numpy(targets_NK), sounds)
+    hidden = _hidden(batch, rngs, options)
+    return Example(hidden, _still_true(torch.from_numpy(targets_NK), batch, hidden), sounds)
+
+
+def _still_true(targets_NK: Tensor, whole: FeatureBatch, hidden: FeatureBatch) -> Tensor:
+    """Who sees no title was promised nothing; and nothing is known of relevance to a query that nobody reads."""
+    targets_NK = targets_NK.clone()
+    lost_NL = whole.text_mask_NL & ~hidden.text_mask_NL
+    promised_N = (lost_NL & (whole.segments_NL == TITLE)).any(1)
+    asked_N = (lost_NL & (whole.segments_NL == QUERY)).any(1)
+    clickbait, relevance = TASKS.index("clickbait"), TASKS.index("relevance")
+    targets_NK[promised_N, clickbait] = targets_NK[promised_N, clickbait].clamp(max=0)  # unknown stays unknown
+    targets_NK[asked_N, relevance] = torch.nan
+    return targets_NK
 
 
 def _hidden(batch: FeatureBatch, rngs: Sequence[np.random.Generator], options: HidingOptions) -> FeatureBatch:
@@ -70,7 +88,12 @@ def _hidden(batch: FeatureBatch, rngs: Sequence[np.random.Generator], options: H
     vision_NFPC = batch.vision_NFPC.gather(2, places_NFP[..., None].expand(-1, -1, -1, batch.vision_NFPC.shape[-1]))
     there = {
         name: torch.tensor([bool(rng.random() >= share) for rng in rngs])[:, None]
-        for name, share in (("vision", options.vision), ("audio", options.audio), ("text", options.text))
+        for name, share in (
+            ("vision", options.vision),
+            ("audio", options.audio),
+            ("text", options.text),
+            ("title", options.title),
+        )
     }
     return replace(
         batch,
@@ -78,7 +101,7 @@ def _hidden(batch: FeatureBatch, rngs: Sequence[np.random.Generator], options: H
         vision_mask_NF=batch.vision_mask_NF & there["vision"],
         audio_NWPC=batch.audio_NWPC * _kept(batch.audio_NWPC.shape[-1], rngs, options.features),
         audio_mask_NW=batch.audio_mask_NW & there["audio"],
-        text_mask_NL=batch.text_mask_NL & there["text"],
+        text_mask_NL=batch.text_mask_NL & there["text"] & (there["title"] | (batch.segments_NL != TITLE)),
         places_NFP=places_NFP,
     )
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engines.models.arms import ARMS
-from engines.spec import TASKS
+from engines.spec import SEGMENTS, TASKS
 from engines.training.features import FeatureSet
 from engines.training.tuning.hiding import HidingOptions, hidden_batch
 from engines.training.tuning.judge import AS_UPLOADED, MISSING, SHUFFLED, exchanged, logits, task_quality
@@ -23,7 +23,7 @@ from tests.engines.training.synthetic import sizes, word_vectors
 pytestmark = pytest.mark.slow
 
 QUICK = TuneOptions(epochs=3, batch_size=16, patience=9)
-PLAIN = HidingOptions(audio=0, vision=0, text=0, features=0, places=4, rough=0)
+PLAIN = HidingOptions(audio=0, vision=0, text=0, title=0, features=0, places=4, rough=0)
 
 
 def model(arm: str, features: FeatureSet, seed: int = 0) -> Tunable:
@@ -183,3 +183,22 @@ def test_conditions_name_what_they_change(features: FeatureSet) -> None:
     for condition in (SHUFFLED, MISSING, "noise_20db"):
         assert (logits(network, features, test, condition) == plain_NK).all()
     assert plain_NK.shape == (len(test), len(TASKS))
+
+
+def test_who_sees_no_title_was_promised_nothing(features: FeatureSet) -> None:
+    clips = features.indices("train").tolist()
+    shown = hidden_batch(features, clips, HidingOptions(title=0.0, text=0.0), seed=1, epoch=0)
+    untitled = hidden_batch(features, clips, HidingOptions(title=1.0, text=0.0), seed=1, epoch=0)
+    clickbait, adult = TASKS.index("clickbait"), TASKS.index("adult")
+    known_N = ~shown.targets_NK[:, clickbait].isnan()
+    assert shown.targets_NK[known_N, clickbait].max() == 1
+    assert (untitled.targets_NK[known_N, clickbait] == 0).all()
+    assert torch.equal(untitled.targets_NK[:, adult].nan_to_num(), shown.targets_NK[:, adult].nan_to_num())
+    assert not (untitled.batch.text_mask_NL & (untitled.batch.segments_NL == SEGMENTS.index("title"))).any()
+
+
+def test_nothing_is_known_of_relevance_to_a_query_that_is_hidden(features: FeatureSet) -> None:
+    clips = features.indices("train").tolist()
+    mute = hidden_batch(features, clips, HidingOptions(text=1.0), seed=1, epoch=0)
+    asked_N = (mute.batch.segments_NL == SEGMENTS.index("query")).any(1)
+    assert mute.targets_NK[asked_N, TASKS.index("relevance")].isnan().all()

@@ -3,7 +3,7 @@
 What words and sights make of each other belongs to the vision-language network; what words and sounds do passes a gate
 that starts closed. With the gates at zero, or without sound, this is exactly the vision-language network.
 
-Shape letters: N videos, V vision tokens, A audio tokens, L text tokens, D embedding size, K tasks, X and Y tokens.
+Shape letters: N videos, V vision tokens, A audio tokens, L text tokens, D embedding size, K tasks, X tokens.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from engines.models.grounding import Grounding
 #: The time embedding starts at this share of its usual size, so that tokens say what they are before when they are.
 TIMELESS = 0.1
 
-Weights = tuple[Tensor, Tensor, Tensor]
-
 
 class GroundedFusion(nn.Module):
     """`Fusion` over grounded tokens; the same inputs and outputs."""
@@ -29,11 +27,6 @@ class GroundedFusion(nn.Module):
         self.gate = nn.Parameter(torch.zeros(1))
         self.fusion = Fusion(size, heads, layers=layers, audio_layers=audio_layers)
         self.fusion.time.weight.data.mul_(TIMELESS)
-
-    @property
-    def known_MD(self) -> Tensor:  # noqa: N802  a shape
-        """Of `Fusion`."""
-        return self.fusion.known_MD
 
     def forward(
         self,

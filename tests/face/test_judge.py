@@ -36,6 +36,18 @@ def test_prints_wire_verdicts_with_the_file(folder: Path) -> None:
     assert set(lines[0]["latency_ms"]) >= {"fetch", "recall", "decode", "embed", "score", "total"}
 
 
+def test_the_starter_judges_a_file_that_nobody_wrote_a_word_about(folder: Path) -> None:
+    done = earshot("judge", "--json", "clip.mp4", "--bundle", "starter", folder=folder)
+    assert done.returncode == 0, done.stderr
+    verdicts = [msgspec.convert(json.loads(line), Verdict) for line in done.stdout.splitlines()]
+    assert [verdict.task for verdict in verdicts] == ["clickbait", "adult"]
+    for verdict in verdicts:
+        assert verdict.score is not None and 0 <= verdict.score <= 1
+        assert abs(sum(item.weight for item in verdict.evidence)) <= 1 + 1e-4
+        assert any(item.name for item in verdict.evidence)
+    assert {"sexual", "violent"} <= {*verdicts[1].categories}
+
+
 def test_tells_people_scores_reasons_and_coverage(folder: Path) -> None:
     done = earshot("judge", "clip.mp4", folder=folder)
     assert done.returncode == 0, done.stderr

@@ -30,9 +30,8 @@ from engines.training.tuning.things import Things
 class TuneOptions:
     """How long and how fast. Training ends early when `patience` epochs in a row were not the best.
 
-    settled: how fast what matching has trained learns, beside the rest. naming: weight of the loss that ties tokens to
-    the names of what is there; 0 is without. half: products are in bfloat16, which is twice as fast on CPUs that have
-    it; weights, sums and all judging stay in float32.
+    naming: weight of the loss that ties tokens to the names of what is there; 0 is without. half: products are in
+    bfloat16, which is twice as fast on CPUs that have it; weights, sums and all judging stay in float32.
     """
 
     epochs: int = 12
@@ -42,7 +41,6 @@ class TuneOptions:
     warm_up: float = 0.1
     gradient_norm: float = 1.0
     patience: int = 5
-    settled: float = 1.0
     naming: float = 0.0
     half: bool = True
     objective: ObjectiveOptions = field(default_factory=ObjectiveOptions)
@@ -119,7 +117,10 @@ class _Run:
         self._positive_K = positive_weights(features.targets_NK[self._train], options.objective.balance)
         self._steps = -(-len(self._train) // options.batch_size)
         self._parameters = model.trained_parameters()
-        self.optimiser = torch.optim.AdamW(self._groups(), lr=options.learning_rate, fused=True)
+        decayed = [parameter for parameter in self._parameters if parameter.ndim > 1]
+        others = [parameter for parameter in self._parameters if parameter.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
 
     def match(self) -> None:
         """Pre-train by matching, where there is anything to match."""
@@ -141,24 +142,9 @@ class _Run:
             done = epoch * self._steps + step
             share = rate(done, self._options.epochs * self._steps, self._options.warm_up)
             for group in self.optimiser.param_groups:
-                group["lr"] = self._options.learning_rate * share * group["pace"]
+                group["lr"] = self._options.learning_rate * share
             losses.append(self._step(order[start : start + self._options.batch_size], epoch, step))
         return float(np.mean(losses))
-
-    def _groups(self) -> list[dict[str, object]]:
-        """Parameters by whether they decay, and by whether matching has trained them already."""
-        options, matched = self._options, {id(parameter) for parameter in self._model.matched_parameters()}
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for parameter in self._parameters:
-            groups.setdefault((parameter.ndim > 1, id(parameter) in matched), []).append(parameter)
-        return [
-            {
-                "params": parameters,
-                "weight_decay": options.weight_decay if decays else 0.0,
-                "pace": options.settled if was_matched and options.matching.epochs else 1.0,
-            }
-            for (decays, was_matched), parameters in groups.items()
-        ]
 
     def validate(self) -> float:
         """Quality on validation clips."""

@@ -62,7 +62,9 @@ def test_a_checkpoint_judges_as_what_was_trained(data: Path, words: Path, tmp_pa
         )
     assert card.training["data"]["sha256"] == features.header.dataset
     assert set(card.thresholds) == set(card.calibration.tasks)
-    assert torch.allclose(network.fusion.known_MD.norm(dim=1), torch.ones(len(network.fusion.known_MD)), atol=1e-4)
+    assert torch.allclose(
+        network.fusion.fusion.known_MD.norm(dim=1), torch.ones(len(network.fusion.fusion.known_MD)), atol=1e-4
+    )
     assert np.isfinite(outputs[0].numpy()).all()
     assert float(outputs[2].min()) >= -1e-5
     again, _ = load_starter(train_starter(RECIPE, data, words, tmp_path / "again"))

@@ -77,7 +77,7 @@ starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed cli
 	$(BIN)/earshot verify engines/bundles/starter --checkpoint $(STARTER)/checkpoint.safetensors
 
 # Seeds: 8 for what the goals compare, 4 for the rest. A run that is in $(ARMS) is not made again.
-COMPARED := vl audio audio_text full vlmae late_average late_average_text late_stacked
+COMPARED := vl audio audio_text vlmae late_average late_average_text late_stacked
 results: $(TOOLS) ## train the arms on stored features, compare them, write docs/results, and say how long it took
 	@test -f $(FEATURES)/features.json || { \
 	  echo "No features in $(FEATURES). Make them: earshot dataset compose, then earshot dataset features"; exit 1; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -22,34 +23,35 @@ def arms(
     without: Annotated[
         list[str] | None, typer.Option(help="Sources to train without, as in a row's groups: sesa.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. None: one per core.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at the same time, each on one thread. None: one per core.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train arms on stored features, and keep their logits on validation and test clips, as heard and as disturbed."""
     need_training_packages()
     from engines.models.arms import ARMS
-    from engines.training.arms import Workshop, train_arm
+    from engines.training.jobs import Source, train_side_by_side
     from engines.training.late import LATE, fuse
     from engines.training.recipes import STARTER
-    from engines.training.starter import open_features
-    from engines.training.threads import use_threads
 
     chosen = arm or [*ARMS, *LATE]
     if unknown := sorted(set(chosen) - {*ARMS, *LATE}):
         raise typer.BadParameter(f"came arms {unknown}, expected some of {[*ARMS, *LATE]}")
-    use_threads(threads)
-    with errors_told():
-        feature_set, vectors = open_features(features, words, without or ())
-        options = replace(STARTER.tune, epochs=epochs or STARTER.tune.epochs)
-        shop = Workshop(feature_set, vectors, STARTER.sizes(vectors), options)
-        # Late fusion comes after its parts; seeds come one by one, so that a stopped run leaves whole comparisons.
-        ordered = [name for name in (*ARMS, *LATE) if name in chosen]
-        with progress("arms", len(ordered) * seeds) as advance:
-            for seed in range(first, first + seeds):
-                for name in ordered:
-                    train_arm(shop, name, seed, out) if name in ARMS else fuse(name, feature_set, vectors, out, seed)
-                    advance(note=f"{name} {seed}")
+    trained, late = ([name for name in names if name in chosen] for names in (ARMS, LATE))
+    every_seed = range(first, first + seeds)
+    options = replace(STARTER.tune, epochs=epochs or STARTER.tune.epochs)
+    source = Source(features=features, words=words, options=options, without=tuple(without or ()))
+    with errors_told(), progress("arms", len([*trained, *late]) * seeds) as advance:
+        shop = source.open()
+        # Seeds come one by one, so that a stopped run leaves whole comparisons; late fusion comes after its parts.
+        runs = [(name, seed) for seed in every_seed for name in trained]
+        for name, seed in train_side_by_side(source, runs, out, jobs or os.cpu_count() or 1):
+            advance(note=f"{name} {seed}")
+        for name, seed in ((name, seed) for seed in every_seed for name in late):
+            fuse(name, shop.features, shop.words, out, seed)
+            advance(note=f"{name} {seed}")
     if as_json:
-        print_json({"folder": str(out), "arms": ordered, "seeds": list(range(first, first + seeds))})
+        print_json({"folder": str(out), "arms": [*trained, *late], "seeds": list(every_seed)})
     else:
-        typer.echo(f"{len(ordered)} arms of {seeds} seeds in {out}; earshot evaluate arms --runs {out}")
+        typer.echo(f"{len([*trained, *late])} arms of {seeds} seeds in {out}; earshot evaluate arms --runs {out}")

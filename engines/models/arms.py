@@ -20,6 +20,7 @@ from engines.models.fusion import LONGEST_SECONDS, TaskPool
 from engines.models.grounded import TIMELESS, GroundedFusion
 from engines.models.grounding import Grounding
 from engines.models.layers import Block, mask_bias, sinusoid
+from engines.models.moments import Moments
 from engines.spec import TASKS
 
 MODALITIES = ("vision", "audio", "text")
@@ -42,7 +43,7 @@ class FusionInputs(NamedTuple):
 
 
 class Marked(nn.Module):
-    """Adds to each token how it answers the others, what kind it is and, of vision and audio, its time.
+    """Adds to each token how it answers the others, what kind it is and, of vision and audio, its time; hears moments.
 
     As `GroundedFusion` does; an arm that does not read text or a medium grounds nothing in it.
     """
@@ -54,6 +55,17 @@ class Marked(nn.Module):
         self.kind_3D = nn.Parameter(0.02 * torch.randn(3, size))
         self.time = nn.Linear(size, size, bias=False)
         self.time.weight.data.mul_(TIMELESS)
+        self.seen = Moments(size) if "vision" in reads else None
+        self.heard = Moments(size) if "audio" in reads else None
+
+    def moments(self, inputs: FusionInputs) -> Tensor:
+        """Logits (N, K), or their broadcast (1, K): what single frames and windows say."""
+        logits_NK = torch.zeros((1, len(TASKS)))
+        if self.seen is not None:
+            logits_NK = logits_NK + self.seen(inputs.vision_NVD, inputs.vision_mask_NV)[0]
+        if self.heard is not None:
+            logits_NK = logits_NK + self.heard(inputs.audio_NAD, inputs.audio_mask_NA)[0]
+        return logits_NK
 
     def forward(self, inputs: FusionInputs) -> dict[str, tuple[Tensor, Tensor]]:
         """Tokens (N, X, D) and mask (N, X) by modality."""
@@ -102,11 +114,12 @@ class Joint(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits (N, K)."""
-        tokens = self.marked(FusionInputs(*inputs))
+        given = FusionInputs(*inputs)
+        tokens = self.marked(given)
         x_NTD, mask_NT = with_register(self.register_1D, [tokens[name] for name in self.keep])
         for block in self.blocks:
             x_NTD, _ = block(x_NTD, mask_NT)
-        logits_NK: Tensor = self.pool(x_NTD, mask_NT)[0]
+        logits_NK: Tensor = self.pool(x_NTD, mask_NT)[0] + self.marked.moments(given)
         return logits_NK
 
 
@@ -126,9 +139,10 @@ class Concatenation(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits (N, K)."""
-        tokens = self.marked(FusionInputs(*inputs))
+        given = FusionInputs(*inputs)
+        tokens = self.marked(given)
         pooled_NX = torch.cat([self._pooled(name, *tokens[name]) for name in MODALITIES], dim=1)
-        logits_NK: Tensor = self.logits(self.perceptron(pooled_NX))
+        logits_NK: Tensor = self.logits(self.perceptron(pooled_NX)) + self.marked.moments(given)
         return logits_NK
 
     def _pooled(self, name: str, x_NTD: Tensor, mask_NT: Tensor) -> Tensor:
@@ -159,7 +173,8 @@ class Bottleneck(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits (N, K)."""
-        tokens = self.marked(FusionInputs(*inputs))
+        given = FusionInputs(*inputs)
+        tokens = self.marked(given)
         x_NTD, x_mask_NT = with_register(self.registers_2D[:1], [tokens["text"], tokens["vision"]])
         y_NSD, y_mask_NS = with_register(self.registers_2D[1:], [tokens["audio"]])
         shared_NBD = self.shared_BD.expand(len(x_NTD), -1, -1)
@@ -172,7 +187,8 @@ class Bottleneck(nn.Module):
                 shared_NBD = (of_x_NBD + of_y_NBD) / 2
         shared_mask_NB = torch.ones_like(x_mask_NT[:, :1]).expand(-1, BOTTLENECK_TOKENS)
         all_NTD = torch.cat([x_NTD, y_NSD, shared_NBD], dim=1)
-        logits_NK: Tensor = self.pool(all_NTD, torch.cat([x_mask_NT, y_mask_NS, shared_mask_NB], dim=1))[0]
+        mask_NT = torch.cat([x_mask_NT, y_mask_NS, shared_mask_NB], dim=1)
+        logits_NK: Tensor = self.pool(all_NTD, mask_NT)[0] + self.marked.moments(given)
         return logits_NK
 
     def _speak(self, block: nn.Module, x_NTD: Tensor, mask_NT: Tensor, shared_NBD: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
-"""The starter's fusion network: words, sights and sounds grounded in each other, then VLMAE.
+"""The starter's fusion network: words, sights and sounds grounded in each other, then VLMAE, then single moments.
 
-What words and sights make of each other belongs to the vision-language network; what words and sounds do passes a gate
-that starts closed. With the gates at zero, or without sound, this is exactly the vision-language network.
+What words and sights make of each other, and what single frames say, belongs to the vision-language network; what words
+and sounds make of each other passes a gate that starts closed, as what single windows say does. With the gates at zero,
+or without sound, this is exactly the vision-language network.
 
 Shape letters: N videos, V vision tokens, A audio tokens, L text tokens, D embedding size, K tasks, X tokens.
 """
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from engines.models.fusion import Fusion
 from engines.models.grounding import Grounding
+from engines.models.moments import Moments, shared_out
 
 #: The time embedding starts at this share of its usual size, so that tokens say what they are before when they are.
 TIMELESS = 0.1
@@ -27,6 +29,7 @@ class GroundedFusion(nn.Module):
         self.gate = nn.Parameter(torch.zeros(1))
         self.fusion = Fusion(size, heads, layers=layers, audio_layers=audio_layers)
         self.fusion.time.weight.data.mul_(TIMELESS)
+        self.seen_moments, self.heard_moments = Moments(size), Moments(size, scale=0.0)
 
     def forward(
         self,
@@ -53,18 +56,27 @@ class GroundedFusion(nn.Module):
             text_NLD + seen.text_NLD + heard_NLD,
             text_mask_NL,
         )
+        by_sight_NK, sights_NKV = self.seen_moments(vision_NVD, vision_mask_NV)
+        by_sound_NK, sounds_NKA = self.heard_moments(audio_NAD, audio_mask_NA)
+        fused, by_sight, by_sound = shared_out([logits_NK, by_sight_NK, by_sound_NK])
+
         own_NL, of_sights_NL, of_sounds_NL = _shares(text_NLD, seen.text_NLD, heard_NLD)
         own_NV, to_words_NV = _shares(vision_NVD, seen.media_NMD)
         own_NA, to_words_NA = _shares(audio_NAD, heard.media_NMD)
-        return (
-            logits_NK,
-            embedding_ND,
-            novelty_N,
-            vision_NKV * own_NV + (text_NKL * of_sights_NL) @ seen.text_weight_NLM,
-            audio_NKA * own_NA + (text_NKL * of_sounds_NL) @ heard.text_weight_NLM,
+        shown_NKV = vision_NKV * own_NV + (text_NKL * of_sights_NL) @ seen.text_weight_NLM
+        told_NKA = audio_NKA * own_NA + (text_NKL * of_sounds_NL) @ heard.text_weight_NLM
+        written_NKL = (
             text_NKL * own_NL
             + (vision_NKV * to_words_NV) @ seen.media_weight_NML
-            + (audio_NKA * to_words_NA) @ heard.media_weight_NML,
+            + (audio_NKA * to_words_NA) @ heard.media_weight_NML
+        )
+        return (
+            logits_NK + by_sight_NK + by_sound_NK,
+            embedding_ND,
+            novelty_N,
+            fused * shown_NKV + by_sight * sights_NKV,
+            fused * told_NKA + by_sound * sounds_NKA,
+            fused * written_NKL,
         )
 
 

@@ -8,8 +8,11 @@ from torch import Tensor
 
 from engines.models.grounded import GroundedFusion
 from engines.models.grounding import Grounding
+from engines.models.moments import Moments
 
 N, L, V, A, D = 3, 5, 6, 4, 16
+#: A gate by what it does: it starts at zero.
+CLOSED = "heard_moments.scale_K"
 
 
 @pytest.fixture
@@ -18,7 +21,7 @@ def network() -> GroundedFusion:
     network = GroundedFusion(D, 2).eval()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if "gate" in name:
+            if "gate" in name or name == CLOSED:
                 parameter.fill_(0.7)
     return network
 
@@ -57,6 +60,19 @@ def test_equal_tokens_agree_from_the_start() -> None:
     assert torch.allclose(cosines_VV.diagonal(), torch.ones(V), atol=1e-5)
 
 
+def test_one_moment_is_enough() -> None:
+    torch.manual_seed(1)
+    moments = Moments(D, scale=1.0)
+    tokens_1VD = 0.01 * torch.randn(1, V, D)
+    tokens_1VD[0, 2] = moments.say.weight[1].detach()  # says of the second task all that can be said
+    alone_1K, _ = moments(tokens_1VD[:, 2:3], torch.ones(1, 1, dtype=torch.bool))
+    among_1K, weights_1KV = moments(tokens_1VD, torch.ones(1, V, dtype=torch.bool))
+    said_VK = moments.say(moments.norm(tokens_1VD))[0]
+    assert said_VK.mean(0)[1] < among_1K[0, 1] < alone_1K[0, 1]
+    assert weights_1KV[0, 1].argmax() == said_VK[:, 1].argmax() == 2
+    assert torch.equal(moments(tokens_1VD, torch.zeros(1, V, dtype=torch.bool))[0], torch.zeros(1, 3))
+
+
 def test_without_sound_or_with_closed_gates_it_is_the_vision_language_network(
     network: GroundedFusion, inputs: list[Tensor]
 ) -> None:
@@ -64,7 +80,7 @@ def test_without_sound_or_with_closed_gates_it_is_the_vision_language_network(
     heard, unheard = network(*inputs)[0], network(*silent)[0]
     assert not torch.allclose(heard, unheard)
     for name, parameter in network.named_parameters():
-        if "gate" in name:
+        if "gate" in name or name == CLOSED:
             parameter.data.zero_()
     assert torch.equal(network(*inputs)[0], unheard)
 

@@ -23,7 +23,7 @@ from tests.imports import ROOT
 
 pytestmark = pytest.mark.slow
 
-OPTIONS = TuneOptions(epochs=8, batch_size=16, patience=8, learning_rate=2e-3, half=False)
+OPTIONS = TuneOptions(epochs=12, batch_size=16, patience=12, learning_rate=2e-3, half=False)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_run_names_all_that_decided_it(runs: Path, features: FeatureSet) -> No
     assert card.dataset == lineage["data"]["sha256"] == features.header.dataset
     assert lineage["seed"] == card.seed == 3
     assert lineage["data"]["clips"] == {"train": 96, "val": 32, "test": 32}
-    assert lineage["options"]["epochs"] == 8 and lineage["sizes"]["embedding_size"] == 32
+    assert lineage["options"]["epochs"] == 12 and lineage["sizes"]["embedding_size"] == 32
     assert len(lineage["history"]) >= lineage["best_epoch"] + 1
     assert {"torch", "numpy", "earshot"} <= set(lineage["packages"])
     assert card.parameters is not None and card.parameters > 1000
@@ -64,7 +64,7 @@ def test_only_arms_that_hear_are_judged_under_conditions_of_sound(runs: Path) ->
 
 def test_curves_lie_beside_a_run(runs: Path) -> None:
     rows = list(csv.DictReader((runs / "vl" / "curves" / "3.csv").read_text().splitlines()))
-    assert len(rows) == 8 and float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    assert len(rows) == 12 and float(rows[-1]["loss"]) < float(rows[0]["loss"])
     assert (runs / "vl" / "curves" / "3.png").read_bytes().startswith(b"\x89PNG")
     assert (runs / "vl" / "weights" / "3.safetensors").exists()
     assert not list(runs.glob("*/*.state"))

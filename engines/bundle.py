@@ -149,7 +149,7 @@ class Bundle:
     def load(cls, path_or_name: str | Path) -> Bundle:
         """The bundle in a folder, or the shipped one of that name. Raises `BundleError`, naming both sides."""
         path = find(path_or_name)
-        manifest = _read_manifest(path)
+        manifest = read_manifest(path)
         _check_files(path, manifest)
         try:
             bundle = cls(path, manifest)
@@ -217,7 +217,8 @@ def save_manifest(path: Path, manifest: Manifest, names: Mapping[str, Sequence[s
     return manifest.id
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
+    """Of a folder. Raises `BundleError` when it has none that this Earshot can use."""
     try:
         document = msgspec.json.decode((path / MANIFEST).read_bytes(), type=dict[str, Any])
         if (schema := document.get("schema")) != SCHEMA:

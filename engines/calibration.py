@@ -26,7 +26,7 @@ class TaskCalibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 #: Priors closer to 0 or 1 than this are taken for this; the logits stay within 14.
-_SUREST = 1e-6
+SUREST = 1e-6
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -88,7 +88,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         logits = {}
         for modality, sense in self.categories[task][category].items():
             if modality in priors:
-                prior = min(max(priors[modality], _SUREST), 1 - _SUREST)
+                prior = min(max(priors[modality], SUREST), 1 - SUREST)
                 calibrated = math.log(prior / (1 - prior)) / sense.temperature + sense.bias
                 if task in self.bends:
                     before, after = _line(self.bends[task])

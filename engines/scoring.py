@@ -6,14 +6,14 @@ Shape letters: M clips, T frames or windows of a clip, P tokens of each, L text 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.data.clips import Clip
 from engines.engine_set import EngineSet
-from engines.spec import Array
+from engines.spec import MARKING, Array
 from engines.tokenizer import TextTokenizer
 
 #: Clips that are fused together; large enough to be fast, small enough to stay inside every engine's range.
@@ -25,13 +25,17 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ClipTokens:
-    """Tokens of one clip in half precision, as the stream keeps them; a missing modality has T = 0 (text never)."""
+    """Tokens of one clip in half precision, as the stream keeps them; a missing modality has T = 0 (text never).
+
+    priors: modality -> float32 (R,), the highest of its frames or windows; of those that are there and have any.
+    """
 
     vision_TPD: Float16
     vision_seconds_T: Float32
     audio_TPD: Float16
     audio_seconds_T: Float32
     text_LD: Float16
+    priors: Mapping[str, Float32] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +62,21 @@ def encode(
     text = {"ids_NL": ids_L[None], "segments_NL": segments_L[None], "mask_NL": np.ones((1, len(ids_L)), np.bool_)}
     text_NLD = engines.text(text)["tokens_NLD"].astype(np.float16)
     D = text_NLD.shape[2]
-    empty_TPD = np.zeros((0, 1, D), np.float16)
-    vision_TPD, audio_TPD = empty_TPD, empty_TPD
-    if len(clip.frames_TCHW):
-        vision_TPD = engines.vision({"frames_FCHW": clip.frames_TCHW})["tokens_FPD"].astype(np.float16)
-    if len(clip.windows_TS):
-        audio_TPD = engines.audio({"windows_FS": clip.windows_TS})["tokens_FPD"].astype(np.float16)
-    middle_T = clip.window_seconds_T + window_seconds / 2
-    return ClipTokens(
-        vision_TPD, clip.frame_seconds_T.astype(np.float32), audio_TPD, middle_T.astype(np.float32), text_NLD[0]
-    )
+    tokens_TPD = {modality: np.zeros((0, 1, D), np.float16) for modality in MARKING}
+    priors: dict[str, Float32] = {}
+    given: dict[str, tuple[str, Array]] = {
+        "vision": ("frames_FCHW", clip.frames_TCHW),
+        "audio": ("windows_FS", clip.windows_TS),
+    }
+    for modality, (name, media) in given.items():
+        if len(media):
+            outputs = getattr(engines, modality)({name: media})
+            tokens_TPD[modality] = outputs["tokens_FPD"].astype(np.float16)
+            if "priors_FR" in outputs:
+                priors[modality] = np.asarray(outputs["priors_FR"].max(0), np.float32)
+    frame_seconds_T = clip.frame_seconds_T.astype(np.float32)
+    middle_T = (clip.window_seconds_T + window_seconds / 2).astype(np.float32)
+    return ClipTokens(tokens_TPD["vision"], frame_seconds_T, tokens_TPD["audio"], middle_T, text_NLD[0], priors)
 
 
 def judge_all(engines: EngineSet, clips: Sequence[ClipTokens], *, audio: bool = True) -> list[Judgement]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
-from engines.calibration import Calibration, TaskCalibration
+from engines.calibration import SUREST, Calibration, TaskCalibration
 from engines.evaluation.metrics import best_f1_threshold
 from engines.spec import TASKS
 
 #: Weight of a pull towards the identity, in nats: perfectly separated clips would send the temperature to 0.
 PULL = 0.01
 NEWTON_STEPS = 30
+#: Shares of harmless clips that lie below the two points through which a prior's line is drawn.
+RARE = (0.9, 0.99)
 #: Of a bend: how many bins, how many clips the score before counts as in each, and the least slope between two points.
 BINS, TRUST, FLATTEST = 12, 10, 0.01
 
@@ -29,15 +33,21 @@ def calibrate(logits_MK: NDArray[np.float32], labels_MK: NDArray[np.float32]) ->
     return Calibration(tasks=tasks)
 
 
-def bent(calibration: Calibration, logits_MK: NDArray[np.float32], labels_MK: NDArray[np.float32]) -> Calibration:
-    """The same with bends: isotonic regression over bins of equal mass, each pulled towards what it said before.
+def bent(
+    calibration: Calibration,
+    logits_MK: NDArray[np.float32],
+    labels_MK: NDArray[np.float32],
+    tasks: Sequence[str] = TASKS,
+) -> Calibration:
+    """The same with bends of these tasks: isotonic regression over bins of equal mass, pulled towards what was said.
 
     For scores that temperature and bias cannot mend, and enough labels: some hundreds a task (Zadrozny, Elkan 2002).
     """
-    straight = msgspec.structs.replace(calibration, bends={})
+    bends = {task: bend for task, bend in calibration.bends.items() if task not in tasks}
+    straight = msgspec.structs.replace(calibration, bends=bends)
     scores_MK = straight.scores(logits_MK).astype(np.float64)
-    bends = {}
-    for k, task in enumerate(TASKS):
+    for task in tasks:
+        k = TASKS.index(task)
         known_M = ~np.isnan(labels_MK[:, k])
         bends[task] = _bend(scores_MK[known_M, k], labels_MK[known_M, k].astype(np.float64))
     return msgspec.structs.replace(straight, bends=bends)
@@ -59,10 +69,32 @@ def _bend(scores_M: NDArray[np.float64], labels_M: NDArray[np.float64]) -> tuple
     return tuple(points)
 
 
-def thresholds(scores_MK: NDArray[np.float32], labels_MK: NDArray[np.float32]) -> dict[str, float]:
+def calibrate_prior(priors_M: NDArray[np.float64], log_odds_M: NDArray[np.float64]) -> TaskCalibration:
+    """Of what a tower says by itself: as rare a prior among harmless clips comes to as rare a score of the network.
+
+    A prior has no labels of its own, and its numbers mean something else than the network's: taken at their word, the
+    one that is loud everywhere drowns the others. priors_M in [0, 1] and the network's calibrated log odds, of the same
+    harmless clips. Raises `ValueError` when the prior says the same of nearly all clips.
+    """
+    safe_M = np.clip(priors_M, SUREST, 1 - SUREST)
+    low, high = np.quantile(np.log(safe_M / (1 - safe_M)), RARE)
+    own_low, own_high = np.quantile(log_odds_M, RARE)
+    if high - low < 1e-3 or own_high - own_low < 1e-3:
+        raise ValueError(
+            f"prior: came {low:.3f} and {high:.3f} at ranks {RARE} of harmless clips, expected a difference"
+        )
+    # Never steeper than what the tower said: far beyond the harmless clips nothing was measured.
+    slope = min(float(own_high - own_low) / float(high - low), 1.0)
+    return TaskCalibration(temperature=round(1 / slope, 6), bias=round(float(own_high) - slope * float(high), 6))
+
+
+def thresholds(
+    scores_MK: NDArray[np.float32], labels_MK: NDArray[np.float32], tasks: Sequence[str] = TASKS
+) -> dict[str, float]:
     """The score per task above which F1 is best."""
     chosen = {}
-    for k, task in enumerate(TASKS):
+    for task in tasks:
+        k = TASKS.index(task)
         known_M = ~np.isnan(labels_MK[:, k])
         chosen[task] = round(best_f1_threshold(labels_MK[known_M, k], scores_MK[known_M, k]), 4)
     return chosen

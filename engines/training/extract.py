@@ -132,8 +132,7 @@ class Extractor:
         start = shard * self._header.shard_clips
         rows = self._rows[start : start + self._header.shard_clips]
         with tempfile.TemporaryDirectory(dir=self._out, prefix="decoded-") as scratch:
-            decode([_path(self._dataset, row) for row in rows], Path(scratch), self._sizes)
-            clips = [self._clip(Path(scratch), row) for row in rows]
+            clips = decode([row.path(self._dataset) for row in rows], Path(scratch), self._sizes)
         for version in versions:
             chosen = [n for n, row in enumerate(rows) if _wanted(version, row)]
             tensors = {"clips": torch.tensor([start + n for n in chosen], dtype=torch.int64)}
@@ -147,15 +146,6 @@ class Extractor:
             save_file(tensors, path.with_suffix(".part"))
             path.with_suffix(".part").replace(path)
         return [row.clip_id for row, clip in zip(rows, clips, strict=True) if not len(clip.frames_TCHW)]
-
-    def _clip(self, folder: Path, row: Row) -> Clip:
-        """Without frames and windows where the file was rejected."""
-        pixels, samples = self._sizes.frame_pixels, self._sizes.window_samples
-        path = folder / f"{_path(self._dataset, row).stem}.safetensors"
-        if path.exists():
-            return read_clip(path, frame_pixels=pixels, window_samples=samples)
-        nothing = np.zeros(0)
-        return Clip(np.zeros((0, 3, pixels, pixels), np.uint8), nothing, np.zeros((0, samples), np.float32), nothing)
 
     def _heard(self, version: str, row: Row, windows_TS: Float32) -> Float32:
         """The sound of that version; which noise a clip gets depends on its id alone."""
@@ -189,14 +179,26 @@ def _encoded(tower: Callable[[Tensor], Tensor], items: list[Tensor], some: Tenso
     return [*torch.split(features_FPC[:-1], lengths), features_FPC[:0]]
 
 
-def decode(files: list[Path], folder: Path, sizes: Preprocessing) -> None:
-    """One safetensors file for each clip that can be decoded. Raises `ValueError` when the command itself fails."""
+def decode(files: Sequence[Path], folder: Path, sizes: Preprocessing) -> list[Clip]:
+    """Of each file what the stream would look at, kept in `folder`; nothing where the stream would reject it.
+
+    Raises `ValueError` when the command itself fails.
+    """
     earshot = Path(sys.executable).with_name("earshot")
     shape = ["--frame-pixels", str(sizes.frame_pixels), "--window-samples", str(sizes.window_samples)]
     command = [str(earshot), "decode", "--json", "--save", str(folder), *shape, *map(str, files)]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  our own command on files at hand
     if len(done.stdout.splitlines()) != len(files):
         raise ValueError(f"earshot decode ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
+    return [_clip(folder / f"{file.stem}.safetensors", sizes) for file in files]
+
+
+def _clip(path: Path, sizes: Preprocessing) -> Clip:
+    pixels, samples = sizes.frame_pixels, sizes.window_samples
+    if path.exists():
+        return read_clip(path, frame_pixels=pixels, window_samples=samples)
+    nothing = np.zeros(0)
+    return Clip(np.zeros((0, 3, pixels, pixels), np.uint8), nothing, np.zeros((0, samples), np.float32), nothing)
 
 
 def keep_freed_memory() -> None:
@@ -208,16 +210,6 @@ def keep_freed_memory() -> None:
     if hasattr(library, "mallopt"):
         for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
             library.mallopt(parameter, 2**30)
-
-
-def _path(dataset: Path, row: Row) -> Path:
-    """Of a composed clip, or of a local file that a user's own table names."""
-    if row.file is not None:
-        return dataset / row.file
-    path = dataset / str(row.uri).removeprefix("file://")
-    if not path.is_file():
-        raise ValueError(f"{row.clip_id}: came uri {row.uri!r}, expected a file at hand; download it first")
-    return path
 
 
 def _wanted(version: str, row: Row) -> bool:

@@ -117,7 +117,7 @@ class FeatureSet:
         """The clips of a split, in the order of the rows."""
         chosen = [n for n, row in enumerate(self.rows) if row.split == split]
         if split != TEST:
-            chosen = [n for n in chosen if not any(_kind(group) in self.without for group in self.rows[n].groups)]
+            chosen = [n for n in chosen if self.rows[n].kinds.isdisjoint(self.without)]
         return np.array(chosen, np.int64)
 
     @property
@@ -176,10 +176,6 @@ class FeatureSet:
             for shard, store in self._shards[version].items()
             for row, index in enumerate(store["clips"].tolist())
         }
-
-
-def _kind(group: str) -> str:
-    return group.partition(":")[0]
 
 
 def shard_path(folder: Path, version: str, shard: int) -> Path:

@@ -10,6 +10,7 @@ from engines.cli import evaluate as evaluate_commands
 from engines.cli import privacy as privacy_commands
 from engines.cli import world as world_commands
 from engines.cli.arms import arms
+from engines.cli.calibrate import calibrate
 from engines.cli.distil import distil
 from engines.cli.export import export
 from engines.cli.train import train
@@ -56,6 +57,7 @@ app.command(rich_help_panel=MODELS)(train)
 app.command(rich_help_panel=MODELS)(arms)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
+app.command(rich_help_panel=MODELS)(calibrate)
 app.command(rich_help_panel=MODELS)(verify)
 
 

@@ -80,6 +80,20 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             "query": self.query or "",
         }
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Of its sources: photo, sesa, title, ..."""
+        return frozenset(group.partition(":")[0] for group in self.groups)
+
+    def path(self, folder: Path) -> Path:
+        """Of a composed clip, or of a local file that a user's own table names. Raises `ValueError` for another uri."""
+        if self.file is not None:
+            return folder / self.file
+        path = folder / str(self.uri).removeprefix("file://")
+        if not path.is_file():
+            raise ValueError(f"{self.clip_id}: came uri {self.uri!r}, expected a file at hand; download it first")
+        return path
+
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """What a folder holds. `sha256` is that of the manifest; `made_with` says how it came to be."""

@@ -1,0 +1,90 @@
+"""What a bundle says of the labelled clips of a folder, through the engines that judge in the stream.
+
+Shape letters: M clips, K tasks, R categories.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.bundle import Bundle
+from engines.data.clips import Clip
+from engines.data.public.manifest import Row
+from engines.engine_set import open_engines
+from engines.scoring import ClipTokens, encode, judge_all
+from engines.spec import TASKS
+from engines.training.extract import decode
+from engines.training.features import RELEVANT
+
+#: Clips that are decoded before they are judged.
+CHUNK = 64
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows: of a split, without those that have a source of some kinds, of one tenant or of all."""
+
+    split: str = "val"
+    without: tuple[str, ...] = ()
+    tenant: str | None = None
+
+    def of(self, rows: Sequence[Row]) -> list[Row]:
+        """In their order."""
+        chosen = [row for row in rows if row.split == self.split and row.kinds.isdisjoint(self.without)]
+        return [row for row in chosen if self.tenant is None or row.tenant == self.tenant]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Logits, and labels 0, 1 or NaN, both float32 (M, K).
+
+    priors: modality -> float32 (M, R) in [0, 1], NaN where a clip lacks the modality.
+    """
+
+    logits_MK: Float32
+    labels_MK: Float32
+    priors: dict[str, Float32]
+
+    def known(self, task: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Logits and labels, both (M,), of the clips whose label is known."""
+        k = TASKS.index(task)
+        known_M = ~np.isnan(self.labels_MK[:, k])
+        return self.logits_MK[known_M, k].astype(np.float64), self.labels_MK[known_M, k].astype(np.float64)
+
+
+def answers(bundle: Bundle, folder: Path, rows: Sequence[Row], on_clip: Callable[[], None] = lambda: None) -> Answers:
+    """Decode and judge each clip; one that cannot be decoded is judged by its words. At least one row."""
+    window_seconds = bundle.preprocessing.window_samples / bundle.preprocessing.sample_rate_hz
+    tokens: list[ClipTokens] = []
+    with open_engines(bundle) as engines:
+        for row, clip in zip(rows, _decoded(bundle, folder, rows), strict=True):
+            tokens.append(encode(engines, bundle.tokenizer, clip, row.fields, window_seconds))
+            on_clip()
+        logits_MK = np.stack([judgement.logits_K for judgement in judge_all(engines, tokens)])
+    priors = {
+        modality: np.stack([item.priors.get(modality, np.full(len(names), np.nan, np.float32)) for item in tokens])
+        for modality, names in bundle.priors.items()
+    }
+    return Answers(logits_MK, np.array([_labels(row) for row in rows], np.float32), priors)
+
+
+def _decoded(bundle: Bundle, folder: Path, rows: Sequence[Row]) -> Iterator[Clip]:
+    for start in range(0, len(rows), CHUNK):
+        with tempfile.TemporaryDirectory() as scratch:
+            files = [row.path(folder) for row in rows[start : start + CHUNK]]
+            yield from decode(files, Path(scratch), bundle.preprocessing)
+
+
+def _labels(row: Row) -> list[float]:
+    relevance = row.labels.relevance
+    is_relevant = None if relevance is None else relevance >= RELEVANT
+    values = {"clickbait": row.labels.clickbait, "adult": row.labels.adult, "relevance": is_relevant}
+    return [float("nan") if value is None else float(value) for value in map(values.__getitem__, TASKS)]

@@ -18,6 +18,8 @@ PULL = 0.01
 NEWTON_STEPS = 30
 #: Shares of harmless clips that lie below the two points through which a prior's line is drawn.
 RARE = (0.9, 0.99)
+#: Of such a line: what is steeper is taken for an accident of few clips.
+STEEPEST = 3.0
 #: Of a bend: how many bins, how many clips the score before counts as in each, and the least slope between two points.
 BINS, TRUST, FLATTEST = 12, 10, 0.01
 
@@ -70,22 +72,22 @@ def _bend(scores_M: NDArray[np.float64], labels_M: NDArray[np.float64]) -> tuple
 
 
 def calibrate_prior(priors_M: NDArray[np.float64], log_odds_M: NDArray[np.float64]) -> TaskCalibration:
-    """Of what a tower says by itself: as rare a prior among harmless clips comes to as rare a score of the network.
+    """Of what a tower says by itself: turned down until it is no louder among harmless clips than the network.
 
-    A prior has no labels of its own, and its numbers mean something else than the network's: taken at their word, the
-    one that is loud everywhere drowns the others. priors_M in [0, 1] and the network's calibrated log odds, of the same
-    harmless clips. Raises `ValueError` when the prior says the same of nearly all clips.
+    A prior was never set beside labels, and its numbers mean something else than the network's: one that is loud
+    everywhere drowns the others. Then as rare a prior comes to as rare a score, by a line through two ranks; one that
+    is quieter than the network is taken at its word. priors_M in [0, 1] and the network's calibrated log odds, of the
+    same harmless clips.
     """
     safe_M = np.clip(priors_M, SUREST, 1 - SUREST)
-    low, high = np.quantile(np.log(safe_M / (1 - safe_M)), RARE)
-    own_low, own_high = np.quantile(log_odds_M, RARE)
-    if high - low < 1e-3 or own_high - own_low < 1e-3:
-        raise ValueError(
-            f"prior: came {low:.3f} and {high:.3f} at ranks {RARE} of harmless clips, expected a difference"
-        )
-    # Never steeper than what the tower said: far beyond the harmless clips nothing was measured.
-    slope = min(float(own_high - own_low) / float(high - low), 1.0)
-    return TaskCalibration(temperature=round(1 / slope, 6), bias=round(float(own_high) - slope * float(high), 6))
+    low, high = np.quantile(np.log(safe_M / (1 - safe_M)), RARE).tolist()
+    own_low, own_high = np.quantile(log_odds_M, RARE).tolist()
+    if high <= own_high:
+        return TaskCalibration()
+    # A prior that hardly varies is shifted; it must not be stretched, as far beyond nothing was measured.
+    slope = max((own_high - own_low) / max(high - low, 1e-6), 0.0)
+    slope = slope if FLATTEST < slope < STEEPEST else 1.0
+    return TaskCalibration(temperature=round(1 / slope, 6), bias=round(own_high - slope * high, 6))
 
 
 def thresholds(

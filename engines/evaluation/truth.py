@@ -11,11 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.data.public.manifest import Row
+from engines.data.public.manifest import RELEVANT, Row
 from engines.spec import TASKS
-
-#: From this grade on, of 0 to 3, a clip counts as relevant: at least one of two senses has what was asked for.
-RELEVANT = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engines.bundle import Preprocessing
-from engines.data.public.manifest import read_rows
+from engines.data.public.manifest import RELEVANT, read_rows
 from engines.privacy import AudioPrivacy
 from engines.spec import TASKS
 from engines.tokenizer import TextTokenizer
@@ -35,8 +35,6 @@ SCHEMA = 1
 CLIPS = "clips"
 MEDIA = ("vision", "audio")
 TRAIN, VAL, TEST = "train", "val", "test"
-#: From this grade on, of 0 to 3, a clip counts as relevant.
-RELEVANT = 2
 HIGHEST_GRADE = 3
 
 Store = Mapping[str, Tensor]

@@ -12,16 +12,19 @@ from streamer.audit import AuditReport
 from streamer.records import TASKS, Modality, State, Task
 from streamer.report import words
 from streamer.report.card import card
-from streamer.report.shown import Shown, Summary
+from streamer.report.shown import Part, Shown, Summary
 from streamer.report.tag import document, tag, verbatim
 
 
-def page(shown: Sequence[Shown], summary: Summary) -> str:
+def page(parts: Sequence[Part]) -> str:
     """The page as text, to be written as UTF-8. Its security policy allows its own style and pictures only."""
     style = files("streamer.report").joinpath("page.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
+    shown = [item for part in parts for item in part.shown]
     anchors = [f"video-{number}" for number in range(1, len(shown) + 1)]
+    anchor = iter(anchors)
+    overviews = [_overview(part, [next(anchor) for _ in part.shown]) for part in parts]
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -34,10 +37,10 @@ def page(shown: Sequence[Shown], summary: Summary) -> str:
     body = tag(
         "body",
         _patterns(),
-        _masthead(shown, summary),
+        _masthead(shown, sum(part.summary.wall_seconds for part in parts)),
         tag(
             "main",
-            _overview(shown, anchors),
+            *overviews,
             tag(
                 "section",
                 tag("h2", "Video by video"),
@@ -58,20 +61,17 @@ def _patterns() -> Element:
     return tag("svg", tag("defs", pattern), class_="patterns", aria_hidden="true")
 
 
-def _masthead(shown: Sequence[Shown], summary: Summary) -> Element:
+def _masthead(shown: Sequence[Shown], wall_seconds: float) -> Element:
     right, known = words.agreement(shown)
     figures = [("videos", f"{len(shown)}"), ("verdicts", f"{sum(len(item.verdicts) for item in shown)}")]
     if known:
         figures.append(("as the truth says", f"{right} of {known}"))
-    figures.append(("wall time", words.seconds(summary.wall_seconds)))
+    figures.append(("wall time", words.seconds(wall_seconds)))
     return tag(
         "header",
         tag("h1", "Earshot"),
         tag("p", "What these videos show, say and sound like, and what that means for them.", class_="lead"),
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in figures), class_="figures"),
-        _audit(summary.audit),
-        _reupload(summary),
-        tag("p", "Judged by bundle ", tag("code", summary.bundle), ".", class_="muted"),
         class_="masthead",
     )
 
@@ -91,12 +91,15 @@ def _reupload(summary: Summary) -> Element | None:
     return tag("p", tag("strong", "Re-upload. "), words.served(summary.reupload), class_="note")
 
 
-def _overview(shown: Sequence[Shown], anchors: Sequence[str]) -> Element:
+def _overview(part: Part, anchors: Sequence[str]) -> Element:
     header = tag("tr", *(tag("th", name, scope="col") for name in ("video", *TASKS, "time")))
-    rows = [_overview_row(item, anchor) for item, anchor in zip(shown, anchors, strict=True)]
+    rows = [_overview_row(item, anchor) for item, anchor in zip(part.shown, anchors, strict=True)]
     return tag(
         "section",
-        tag("h2", "At a glance"),
+        tag("h2", part.heading),
+        tag("p", "Judged by bundle ", tag("code", part.summary.bundle), ".", class_="muted"),
+        _audit(part.summary.audit),
+        _reupload(part.summary),
         tag("table", tag("thead", header), tag("tbody", *rows), class_="overview"),
     )
 

@@ -97,3 +97,12 @@ class Summary:
     wall_seconds: float
     audit: AuditReport | None = None
     reupload: Reupload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Videos that one run judged with one bundle, under a heading of their own."""
+
+    heading: str
+    shown: tuple[Shown, ...]
+    summary: Summary

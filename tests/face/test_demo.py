@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from tests.face.command import earshot
+from tests.imports import ROOT
 
 ROLES = ["silent", "audio-only", "portrait", "adult-heard", "adult-seen"]
 BROKEN = ["truncated", "text", "missing"]
 FILES = [f"{name}.mp4" for name in (*ROLES, *BROKEN)]
+SAMPLES = [path.name for path in (ROOT / "streamer/cli/demo/samples").glob("*.mp4")]
 
 Done = subprocess.CompletedProcess[str]
 
@@ -41,8 +43,20 @@ def document(folder: Path, told: Done) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def videos(document: dict[str, Any]) -> dict[str, Any]:
-    return {video["file"]: video for video in document["videos"]}
+def samples(document: dict[str, Any]) -> dict[str, Any]:
+    part: dict[str, Any] = document["parts"][0]
+    return part
+
+
+@pytest.fixture(scope="module")
+def world(document: dict[str, Any]) -> dict[str, Any]:
+    part: dict[str, Any] = document["parts"][1]
+    return part
+
+
+@pytest.fixture(scope="module")
+def videos(world: dict[str, Any]) -> dict[str, Any]:
+    return {video["file"]: video for video in world["videos"]}
 
 
 def rendered(folder: Path) -> dict[str, int]:
@@ -51,6 +65,8 @@ def rendered(folder: Path) -> dict[str, int]:
 
 def test_the_table_names_every_video_and_the_audit_finds_nothing_lost(told: Done) -> None:
     assert told.returncode == 0, told.stderr
+    assert all(file in "".join(told.stdout.split()) or file[:12] in told.stdout for file in SAMPLES)
+    assert "8 events consumed = 8 with verdicts + 0 dead letters · 0 lost · 0 duplicated · 0 in flight" in told.stdout
     assert all(file in told.stdout for file in FILES)
     assert "9 events consumed = 8 with verdicts + 1 dead letter · 0 lost · 0 duplicated · 0 in flight" in told.stdout
     assert "from the memory cache" in told.stdout and "same scores" in told.stdout
@@ -64,9 +80,9 @@ def test_progress_is_told_on_the_other_stream(told: Done) -> None:
 
 def test_the_page_shows_every_video(folder: Path, told: Done) -> None:
     page = (folder / "pages" / "told.html").read_text("utf-8")
-    assert all(file in page for file in FILES)
-    assert page.count("<article") == len(FILES)
-    assert page.count("data:image/png;base64,") > 4 * len(ROLES), "frames and sound of every clip"
+    assert all(file in page for file in (*FILES, *SAMPLES))
+    assert page.count("<article") == len(FILES) + len(SAMPLES)
+    assert page.count("data:image/png;base64,") > 4 * (len(ROLES) + len(SAMPLES)), "frames and sound of every clip"
 
 
 def test_every_event_has_all_its_verdicts_or_a_dead_letter(videos: dict[str, Any]) -> None:
@@ -97,11 +113,28 @@ def test_truth_stands_beside_the_verdicts(videos: dict[str, Any]) -> None:
     assert "seal" in videos["adult-seen.mp4"]["truth"]["text"]
 
 
-def test_the_reupload_comes_from_the_cache_and_costs_less(document: dict[str, Any]) -> None:
-    reupload = document["reupload"]
+def test_real_clips_are_judged_by_the_starter_beside_their_truth(samples: dict[str, Any]) -> None:
+    assert samples["bundle"].startswith("starter ")
+    assert sorted(video["file"] for video in samples["videos"]) == sorted(SAMPLES)
+    by_file = {video["file"]: video for video in samples["videos"]}
+    assert by_file["weapon-seen.mp4"]["truth"]["labels"]["adult"] is True
+    (adult,) = (verdict for verdict in by_file["weapon-seen.mp4"]["verdicts"] if verdict["task"] == "adult")
+    assert adult["score"] >= adult["threshold"] and "revolver" in adult["evidence"][0]["name"]
+    verdicts = [verdict for video in samples["videos"] for verdict in video["verdicts"]]
+    assert len(verdicts) == 3 * len(SAMPLES) and all(verdict["state"] == "decided" for verdict in verdicts)
+
+
+def test_whose_the_sample_clips_are_is_said_of_each() -> None:
+    notice = (ROOT / "streamer/cli/demo/samples/NOTICE").read_text("utf-8")
+    assert all(f"\n{name}\n" in notice for name in SAMPLES)
+    assert sum(path.stat().st_size for path in (ROOT / "streamer/cli/demo/samples").iterdir()) < 3_000_000
+
+
+def test_the_reupload_comes_from_the_cache_and_costs_less(world: dict[str, Any]) -> None:
+    reupload = world["reupload"]
     assert reupload["cache_tier"] == "memory" and reupload["same_scores"]
     assert reupload["cached_ms"] < reupload["cold_ms"]
-    assert document["audit"] == {
+    assert world["audit"] == {
         "consumed": 9,
         "verdict_events": 8,
         "dead_letters": 1,

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from streamer.report.page import page as report_page
+from streamer.report.shown import Part
 from tests.face.examples import HOSTILE, reports, summary
 from tests.services.chromium import ARGS
 
@@ -64,7 +65,7 @@ def browser(chromium_path: str) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(report_page(reports(), summary()), "utf-8")
+    path.write_text(report_page([Part("At a glance", tuple(reports()), summary())]), "utf-8")
     return path
 
 
@@ -178,5 +179,5 @@ def test_every_ending_says_why(opened: Opened) -> None:
     page = opened()
     assert "the index (moov) is missing" in page.locator("#video-6 .reason").inner_text()
     assert "missing_object" in page.locator("#video-7 .reason").inner_text()
-    assert "nothing lost, nothing twice" in page.locator(".masthead").inner_text()
+    assert "nothing lost, nothing twice" in page.locator("main").inner_text()
     assert "Missing: audio" in page.locator("#video-3").inner_text()

@@ -37,6 +37,10 @@ class Labels(msgspec.Struct, frozen=True):
     relevance: int | None = None
 
 
+#: From this grade on, of 0 to 3, a clip counts as relevant.
+RELEVANT = 2
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One clip. `file` is relative to the folder; a user's own table has `uri` instead.
 

@@ -12,7 +12,7 @@ import typer
 from streamer.cli.common import CLIPS_FOLDER, JsonOption, errors_told, made_folder, print_json, settings_from
 
 if TYPE_CHECKING:
-    from streamer.report.shown import Shown, Summary
+    from streamer.report.shown import Part, Shown
     from streamer.settings import Settings
 
 #: The fewest clips that show a silent video, one without a picture and one that stands upright.
@@ -29,9 +29,10 @@ def demo(
 ) -> None:
     """Judge clips of known truth with the worker of production, on a broker that needs no installation.
 
-    Renders clips of a procedural world, adds files that are broken, missing or no video at all, emits one event each,
-    and shows verdicts beside the truth: as a table, as the audit of the topics, and as a page to look at. Exits 1
-    when anything is lost or duplicated.
+    First sample clips of real photos, sounds and titles, by the starter bundle; then clips of a procedural world, by
+    the world bundle, with files that are broken, missing or no video at all. Emits one event each, and shows verdicts
+    beside the truth: as tables, as the audit of the topics, and as a page to look at. Exits 1 when anything is lost or
+    duplicated.
     """
     from streamer.report.page import page
     from streamer.report.words import balanced
@@ -39,26 +40,32 @@ def demo(
     with errors_told():
         made_folder(report.parent, "--report")
         folder = made_folder(work or CLIPS_FOLDER, "--work")
-        shown, summary = _perform(folder, clips)
-        report.write_text(page(shown, summary), "utf-8")
+        parts = _perform(folder, clips)
+        report.write_text(page(parts), "utf-8")
     if as_json:
-        print_json(_document(shown, summary, report))
+        print_json({"parts": [_document(part) for part in parts], "report": str(report)})
     else:
-        _print(shown, summary, report)
-    if summary.audit is None or not balanced(summary.audit):
+        _print(parts, report)
+    if not all(part.summary.audit is not None and balanced(part.summary.audit) for part in parts):
         raise typer.Exit(1)
 
 
-def _perform(folder: Path, clips: int) -> tuple[list[Shown], Summary]:
+def _perform(folder: Path, clips: int) -> list[Part]:
     with _progress() as step:
         from streamer.cli.demo.clips import prepare_uploads
         from streamer.cli.demo.run import run_demo
+        from streamer.cli.demo.samples import sample_uploads
 
-        uploads = prepare_uploads(folder, clips=clips, on_clip=step("rendering clips", clips))
-        return run_demo(_settings(folder), uploads, step("judging", len(uploads)))
+        samples = sample_uploads(folder / "samples")
+        rendered = prepare_uploads(folder, clips=clips, on_clip=step("rendering clips", clips))
+        acts = (("starter", "Real photos, sounds and titles", samples), ("world", "A procedural world", rendered))
+        return [
+            run_demo(_settings(folder, bundle), heading, uploads, step(f"judging: {bundle}", len(uploads)))
+            for bundle, heading, uploads in acts
+        ]
 
 
-def _settings(folder: Path) -> Settings:
+def _settings(folder: Path, bundle: str) -> Settings:
     """Settings of production, but for what a demo must not touch: no port, no Redis, no file but its own."""
     from streamer.admin import AdminOptions
     from streamer.cache.redis import CacheOptions
@@ -69,7 +76,7 @@ def _settings(folder: Path) -> Settings:
         "cache": CacheOptions(),
         "fetch": FetchOptions(file_roots=(folder,)),
     }
-    return settings_from(None, engine__bundle="world", log__level="error").model_copy(update=own)
+    return settings_from(None, engine__bundle=bundle, log__level="error").model_copy(update=own)
 
 
 @contextmanager
@@ -89,33 +96,37 @@ def _progress() -> Iterator[Callable[[str, int], Callable[[], None]]]:
         yield step
 
 
-def _print(shown: Sequence[Shown], summary: Summary, report: Path) -> None:
+def _print(parts: Sequence[Part], report: Path) -> None:
     from streamer.report.table import audit_line, console, reupload_line, run_table
 
     terminal = console()
-    terminal.print(run_table(shown))
-    if summary.audit is not None:
-        terminal.print(audit_line(summary.audit), soft_wrap=True)
-    if summary.reupload is not None:
-        terminal.print(reupload_line(summary.reupload), soft_wrap=True)
+    for part in parts:
+        terminal.print(f"{part.heading}, judged by bundle {part.summary.bundle}", style="bold", highlight=False)
+        terminal.print(run_table(part.shown))
+        if part.summary.audit is not None:
+            terminal.print(audit_line(part.summary.audit), soft_wrap=True)
+        if part.summary.reupload is not None:
+            terminal.print(reupload_line(part.summary.reupload), soft_wrap=True)
+        terminal.print()
     terminal.print(f"page   {report}", soft_wrap=True)
 
 
-def _document(shown: Sequence[Shown], summary: Summary, report: Path) -> dict[str, object]:
-    videos = [
-        {
-            "file": item.file,
-            "truth": item.truth and {"text": item.truth.text, "labels": item.truth.labels},
-            "verdicts": item.verdicts,
-            "dead_letter": item.dead_letter,
-        }
-        for item in shown
-    ]
+def _document(part: Part) -> dict[str, object]:
+    videos = [_video(item) for item in part.shown]
+    summary = part.summary
     return {
+        "bundle": summary.bundle,
         "videos": videos,
         "audit": summary.audit,
         "reupload": summary.reupload,
-        "bundle": summary.bundle,
         "wall_seconds": summary.wall_seconds,
-        "report": str(report),
+    }
+
+
+def _video(item: Shown) -> dict[str, object]:
+    return {
+        "file": item.file,
+        "truth": item.truth and {"text": item.truth.text, "labels": item.truth.labels},
+        "verdicts": item.verdicts,
+        "dead_letter": item.dead_letter,
     }

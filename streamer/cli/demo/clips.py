@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -16,7 +15,8 @@ import streamer
 from engines.data.world import Truth as World
 from engines.data.world import draw_truth, render_clip
 from engines.data.world.things import KNOCK, MASK, SEEN
-from streamer.records import TASKS, Event, Modality, Task
+from streamer.cli.demo.upload import Upload, event_of, labels_told
+from streamer.records import TASKS, Modality, Task
 from streamer.report.shown import TrueSpan, Truth
 
 #: A world that no shipped bundle was trained, calibrated or tested on.
@@ -41,15 +41,6 @@ FEWEST_CLIPS = 3
 
 #: Share of a file's bytes that is left of the truncated one; its index stood at the end.
 _KEPT_SHARE = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file, what is true of it, and the event that tells of it. `path` need not exist: that is a case too."""
-
-    path: Path
-    truth: Truth
-    event: Event
 
 
 def prepare_uploads(folder: Path, *, clips: int, on_clip: Callable[[], None]) -> list[Upload]:
@@ -115,17 +106,9 @@ def _broken(folder: Path, whole: Path) -> list[Upload]:
 
 
 def _upload(path: Path, truth: Truth, clip: World | None = None) -> Upload:
-    event = Event(
-        event_id=f"demo-{path.stem}",
-        source="/earshot/demo",
-        video_id=path.stem,
-        uri=path.as_uri(),
-        title=clip.title if clip else "you will not believe this",
-        description=clip.description if clip else "",
-        hashtags=clip.hashtags if clip else (),
-        query=clip.query if clip else None,
-        tasks=TASKS if clip and clip.query else (Task.CLICKBAIT, Task.ADULT),
-    )
+    if clip is None:
+        return Upload(path, truth, event_of(path, title="you will not believe this", query=None))
+    event = event_of(path, title=clip.title, query=clip.query, description=clip.description, hashtags=clip.hashtags)
     return Upload(path, truth, event)
 
 
@@ -146,18 +129,10 @@ def _told(clip: World) -> Truth:
         )
         for task in TASKS
     }
-    return Truth(f"{_things_told(clip)}; {_labels_told(labels)}", labels, spans)
+    return Truth(f"{_things_told(clip)}; {labels_told(labels)}", labels, spans)
 
 
 def _things_told(clip: World) -> str:
     seen = ", ".join(span.thing for span in clip.seen) or "no picture"
     heard = ", ".join(span.thing for span in clip.heard) or ("silence" if clip.has_sound else "no sound")
     return f"{seen} + {heard}"
-
-
-def _labels_told(labels: Mapping[Task, bool]) -> str:
-    offences = [task.value for task in (Task.CLICKBAIT, Task.ADULT) if labels[task]]
-    told = ", ".join(offences) or "harmless"
-    if Task.RELEVANCE in labels:
-        told += ", relevant" if labels[Task.RELEVANCE] else ", irrelevant"
-    return told

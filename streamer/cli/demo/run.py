@@ -11,7 +11,7 @@ import msgspec
 
 from streamer import wire
 from streamer.assemble import Parts, open_parts, open_worker
-from streamer.cli.demo.clips import Upload
+from streamer.cli.demo.upload import Upload
 from streamer.errors import BrokerError
 from streamer.kafka.books import audit_group
 from streamer.kafka.embedded import embedded_broker
@@ -19,7 +19,7 @@ from streamer.kafka.options import KafkaOptions
 from streamer.kafka.reader import follow_topics
 from streamer.kafka.sender import send
 from streamer.records import TASKS, Clip, Event, Message, Rejected, Verdict
-from streamer.report.shown import DeadLetter, Reupload, Shown, Summary
+from streamer.report.shown import DeadLetter, Part, Reupload, Shown, Summary
 from streamer.settings import Settings
 from streamer.worker import Worker
 
@@ -78,7 +78,7 @@ class Inbox:
             self.verdicts.setdefault(verdict.event_id, {})[verdict.task] = verdict
 
 
-def run_demo(settings: Settings, uploads: Sequence[Upload], on_end: Callable[[], None]) -> tuple[list[Shown], Summary]:
+def run_demo(settings: Settings, heading: str, uploads: Sequence[Upload], on_end: Callable[[], None]) -> Part:
     """Send an event for each upload, judge all, send one of them again. `on_end` is called for each upload.
 
     The last clip goes alone, when the others are done, so that its re-upload is compared with its like.
@@ -104,10 +104,11 @@ def run_demo(settings: Settings, uploads: Sequence[Upload], on_end: Callable[[],
             send(kafka, [wire.event_message(again, kafka.topics.uploaded)])
             inbox.wait_for([again])
         audit = audit_group(kafka)
-        shown = [_shown(upload, inbox, parts) for upload in uploads]
+        shown = tuple(_shown(upload, inbox, parts) for upload in uploads)
     reupload = _reupload(alone.path.name, inbox.verdicts_on(alone.event), inbox.verdicts_on(again))
     bundle = f"{parts.bundle.name} {parts.bundle.id[:12]}"
-    return shown, Summary(bundle=bundle, wall_seconds=wall_seconds, audit=audit, reupload=reupload)
+    summary = Summary(bundle=bundle, wall_seconds=wall_seconds, audit=audit, reupload=reupload)
+    return Part(heading, shown, summary)
 
 
 @contextmanager

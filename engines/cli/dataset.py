@@ -39,6 +39,28 @@ def compose(
 
 
 @app.command()
+def shots(
+    out: Annotated[Path, typer.Option(help="Folder for the clips, manifest.jsonl and dataset.json.")],
+    data: Annotated[Path, typer.Option(envvar="EARSHOT_DATA", help="Folder with images/ and audio/; needs SESA.")],
+    dataset: Annotated[
+        Path, typer.Option(help="What `compose` made: harmless pictures are taken from its test clips.")
+    ],
+    pairs: Annotated[int, typer.Option(min=2, help="How many pairs of clips, of 12 s each.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal clips.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Pairs of quiet clips, one with a shot and one with an everyday sound; measured by `earshot evaluate shots`."""
+    from engines.data.public.shots import compose_shots
+
+    with errors_told(), progress("shots", 2 * pairs) as advance:
+        made = compose_shots(data, dataset, out, pairs=pairs, seed=seed, on_clip=advance)
+    if as_json:
+        print_json({"folder": str(out), "dataset": made})
+    else:
+        typer.echo(f"{made.clips} clips in {out}; earshot judge --json {out}/clips/*.mp4")
+
+
+@app.command()
 def check(
     table: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet; columns as docs/dataset.md lists them.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the dataset. None: check only.")] = None,

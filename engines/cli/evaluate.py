@@ -101,7 +101,8 @@ def harmless(
 
     Example: earshot judge --json media/* > verdicts.jsonl; earshot evaluate harmless verdicts.jsonl
     """
-    from engines.evaluation.harmless import read_verdicts, shares
+    from engines.evaluation.harmless import shares
+    from engines.evaluation.verdicts import read_verdicts
 
     with errors_told():
         lines = sys.stdin.buffer.read() if str(verdicts) == "-" else verdicts.read_bytes()
@@ -111,6 +112,33 @@ def harmless(
             print_json(share)
         else:
             _tell(share)
+
+
+@app.command()
+def shots(
+    folder: Annotated[Path, typer.Argument(help="What `earshot dataset shots` made.")],
+    verdicts: Annotated[Path, typer.Argument(help="What `earshot judge --json` printed of its clips; - for stdin.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Whether a short shot in a long quiet track is heard, and whether the verdict says when.
+
+    Example: earshot judge --json out/shots/*.mp4 > verdicts.jsonl; earshot evaluate shots out/shots verdicts.jsonl
+    """
+    from engines.data.public.manifest import read_rows
+    from engines.evaluation.shots import measure
+    from engines.evaluation.verdicts import read_verdicts
+
+    with errors_told():
+        lines = sys.stdin.buffer.read() if str(verdicts) == "-" else verdicts.read_bytes()
+        found = measure(read_rows(folder), read_verdicts(lines, name=str(verdicts)))
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(f"{found.pairs} pairs: the same pictures, once with a shot, once with an everyday sound")
+    for name, share in (("scores above any everyday sound (AUC)", found.auc), ("above its own pair", found.paired)):
+        typer.echo(f"  {name:<40} {share.value:.3f} ({share.low:.3f} to {share.high:.3f})")
+    typer.echo(f"  {'sound is the first evidence':<40} {found.sound_first} of {found.pairs}")
+    typer.echo(f"  {'its span is within a second of the shot':<40} {found.span_right} of {found.pairs}")
 
 
 def _tell(share: Share) -> None:

@@ -9,27 +9,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from engines.evaluation.verdicts import DECIDED, Line
+
 #: Scores that are looked at beside the threshold of the verdict itself.
 LEVELS = (0.5, 0.9)
-DECIDED = "decided"
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """What a verdict rests on, as far as it has a name."""
-
-    name: str | None = None
-
-
-class Line(msgspec.Struct, frozen=True):
-    """The part of a verdict that is needed here."""
-
-    file: str
-    task: str
-    state: str
-    action: str
-    score: float | None = None
-    threshold: float | None = None
-    evidence: tuple[Evidence, ...] = ()
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -52,19 +35,6 @@ class Share(msgspec.Struct, frozen=True):
     at_least: dict[str, int]
     actions: dict[str, int]
     highest: list[Hit]
-
-
-def read_verdicts(content: bytes, *, name: str) -> list[Line]:
-    """Raises `ValueError` naming the line that is no verdict, or when there is none."""
-    lines = []
-    for number, line in enumerate(content.splitlines(), start=1):
-        try:
-            lines.append(msgspec.json.decode(line, type=Line))
-        except msgspec.MsgspecError as error:
-            raise ValueError(f"{name}, line {number}: not a verdict of `earshot judge --json`: {error}") from error
-    if not lines:
-        raise ValueError(f"{name}: came no verdict, expected those of `earshot judge --json`")
-    return lines
 
 
 def shares(lines: Iterable[Line], *, highest: int) -> list[Share]:

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from engines.cli.evaluate import app
-from engines.evaluation.harmless import read_verdicts, shares
+from engines.evaluation.harmless import shares
+from engines.evaluation.verdicts import read_verdicts
 
 
 def line(

@@ -73,7 +73,8 @@ starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed cli
 	$(BIN)/earshot dataset features $(DATASET) --out $(FEATURES) --augment 1 --noisy
 	test -f $(WORDS)/words.safetensors || $(BIN)/earshot distil --data $(EARSHOT_DATA) --out $(WORDS)
 	$(BIN)/earshot train --recipe starter --data $(FEATURES) --words $(WORDS) --without sesa --out $(STARTER)
-	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --out engines/bundles/starter
+	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --out $(STARTER)/bundle
+	$(BIN)/earshot calibrate $(STARTER)/bundle --data $(DATASET) --without sesa --out engines/bundles/starter
 	$(BIN)/earshot verify engines/bundles/starter --checkpoint $(STARTER)/checkpoint.safetensors
 
 # Seeds: 8 for what the goals compare, 4 for the rest. A run that is in $(ARMS) is not made again.

@@ -28,29 +28,23 @@ LONGEST_SECONDS = 3600.0
 
 
 class AudioGate(nn.Module):
-    """x + tanh(p g) attention(norm(x), audio), then x + tanh(p g') feed_forward(norm(x)); x where there is no audio.
+    """x + tanh(g) attention(norm(x), audio), then x + tanh(g') feed_forward(norm(x)); x where there is no audio."""
 
-    pace: p. An optimiser such as AdamW moves a gate, which has to go from 0 to about 1, by no more a step than a
-    weight, which has to go a few hundredths; with p = 1 a short training ends before the gates are open.
-    """
-
-    def __init__(self, size: int, heads: int, pace: float = 1.0) -> None:
+    def __init__(self, size: int, heads: int, gate: float = 0.0) -> None:
         super().__init__()
-        self.pace = pace
         self.attention_norm, self.attention = nn.LayerNorm(size), Attention(size, heads)
         self.forward_norm, self.feed_forward = nn.LayerNorm(size), FeedForward(size)
-        self.attention_gate = nn.Parameter(torch.zeros(1))
-        self.forward_gate = nn.Parameter(torch.zeros(1))
+        self.attention_gate = nn.Parameter(torch.full((1,), gate))
+        self.forward_gate = nn.Parameter(torch.full((1,), gate))
 
     def forward(self, x_NTD: Tensor, audio_NAD: Tensor, mask_NA: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (N, T, D), and the flow (N, T, A): the share of each audio token in each output token."""
         heard_N11 = mask_NA.any(1)[:, None, None].to(x_NTD.dtype)
         update_NTD, weights_NTA = self.attention(self.attention_norm(x_NTD), audio_NAD, mask_NA)
-        update_NTD = heard_N11 * (self.pace * self.attention_gate).tanh() * update_NTD
+        update_NTD = heard_N11 * self.attention_gate.tanh() * update_NTD
         flow_NTA = heard_N11 * share_of_update(x_NTD, update_NTD) * weights_NTA
         x_NTD = x_NTD + update_NTD
-        forward_1 = (self.pace * self.forward_gate).tanh()
-        x_NTD = x_NTD + heard_N11 * forward_1 * self.feed_forward(self.forward_norm(x_NTD))
+        x_NTD = x_NTD + heard_N11 * self.forward_gate.tanh() * self.feed_forward(self.forward_norm(x_NTD))
         return x_NTD, flow_NTA
 
 
@@ -97,20 +91,20 @@ class Flows:
 class Fusion(nn.Module):
     """A vision-language block; then an audio gate and another block, `layers - 1` times; then the task pool.
 
-    With `audio_layers` the audio tokens first pass that many blocks of their own. `pace`: as of `AudioGate`.
+    With `audio_layers` the audio tokens first pass that many blocks of their own. gate: what all gates start at.
     """
 
-    def __init__(self, size: int, heads: int, *, layers: int = 2, audio_layers: int = 0, pace: float = 1.0) -> None:
+    def __init__(self, size: int, heads: int, *, layers: int = 2, audio_layers: int = 0, gate: float = 0.0) -> None:
         super().__init__()
         self.register_1D = nn.Parameter(0.02 * torch.randn(1, size))
         self.kind_3D = nn.Parameter(0.02 * torch.randn(3, size))
         self.time = nn.Linear(size, size, bias=False)
-        self.before, self.audio, self.after = Block(size, heads), AudioGate(size, heads, pace), Block(size, heads)
+        self.before, self.audio, self.after = Block(size, heads), AudioGate(size, heads, gate), Block(size, heads)
         self.pool = TaskPool(size)
         self.embed = nn.Linear(len(TASKS) * size, size)
         self.known_MD: Tensor
         self.register_buffer("known_MD", torch.zeros(KNOWN_CLIPS, size))
-        self.deeper_gates = nn.ModuleList(AudioGate(size, heads, pace) for _ in range(layers - 2))
+        self.deeper_gates = nn.ModuleList(AudioGate(size, heads, gate) for _ in range(layers - 2))
         self.deeper_blocks = nn.ModuleList(Block(size, heads) for _ in range(layers - 2))
         self.listening = nn.ModuleList(Block(size, heads) for _ in range(audio_layers))
 

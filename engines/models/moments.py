@@ -22,16 +22,12 @@ OPEN = 0.3
 
 
 class Moments(nn.Module):
-    """Tokens of one modality -> an addition to each task's logit; 0 where there are none.
+    """Tokens of one modality -> an addition to each task's logit; 0 where there are none."""
 
-    scale: at the start. pace: how much faster than other parameters it moves (see `AudioGate`).
-    """
-
-    def __init__(self, size: int, *, scale: float = OPEN, pace: float = 1.0) -> None:
+    def __init__(self, size: int, *, scale: float = OPEN) -> None:
         super().__init__()
-        self.pace = pace
         self.norm, self.say = nn.LayerNorm(size), nn.Linear(size, len(TASKS))
-        self.scale_K = nn.Parameter(torch.full((len(TASKS),), scale / pace))
+        self.scale_K = nn.Parameter(torch.full((len(TASKS),), scale))
 
     def forward(self, x_NXD: Tensor, mask_NX: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, K), and whose they are: weights (N, K, X) with sum 1, or 0 where there are no tokens."""
@@ -41,7 +37,7 @@ class Moments(nn.Module):
         pooled_NK = (smooth_maximum(said_NKX) - count_N1.log()) / SHARPNESS
         # Not a product: where nothing is there this is the mask's, and overflows half precision.
         pooled_NK = torch.where(there_N1 > 0, pooled_NK, torch.zeros_like(pooled_NK))
-        return self.pace * self.scale_K * pooled_NK, there_N1[..., None] * said_NKX.softmax(-1)
+        return self.scale_K * pooled_NK, there_N1[..., None] * said_NKX.softmax(-1)
 
 
 def shared_out(parts_NK: list[Tensor]) -> list[Tensor]:

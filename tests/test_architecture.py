@@ -25,7 +25,7 @@ INFERENCE = (
 )
 BEYOND_INFERENCE = {
     "streamer.cli": ("engines.cli",),  # one command mounts both
-    "streamer.cli.demo": ("engines.data.world",),  # clips of known truth
+    "streamer.cli.demo": ("engines.data.world", "engines.data.public.manifest"),  # clips of known truth
     "streamer.bench": ("engines.data.world",),
 }
 

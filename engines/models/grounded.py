@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engines.models.fusion import Fusion
-from engines.models.grounding import Grounding
+from engines.models.grounding import Grounded, Grounding
 from engines.models.moments import Moments, shared_out
 
 #: The time embedding starts at this share of its usual size, so that tokens say what they are before when they are.
@@ -62,25 +62,44 @@ class GroundedFusion(nn.Module):
         by_sight_NK, sights_NKV = self.seen_moments(vision_NVD, vision_mask_NV)
         by_sound_NK, sounds_NKA = self.heard_moments(audio_NAD, audio_mask_NA)
         fused, by_sight, by_sound = shared_out([logits_NK, by_sight_NK, by_sound_NK])
-
-        own_NL, of_sights_NL, of_sounds_NL = _shares(text_NLD, seen.text_NLD, heard_NLD)
-        own_NV, to_words_NV = _shares(vision_NVD, seen.media_NMD)
-        own_NA, to_words_NA = _shares(audio_NAD, heard.media_NMD)
-        shown_NKV = vision_NKV * own_NV + (text_NKL * of_sights_NL) @ seen.text_weight_NLM
-        told_NKA = audio_NKA * own_NA + (text_NKL * of_sounds_NL) @ heard.text_weight_NLM
-        written_NKL = (
-            text_NKL * own_NL
-            + (vision_NKV * to_words_NV) @ seen.media_weight_NML
-            + (audio_NKA * to_words_NA) @ heard.media_weight_NML
+        looked_NKV, listened_NKA, read_NKL = _traced(
+            (vision_NKV, audio_NKA, text_NKL),
+            seen,
+            heard,
+            _shares(text_NLD, seen.text_NLD, heard_NLD),
+            _shares(vision_NVD, seen.media_NMD),
+            _shares(audio_NAD, heard.media_NMD),
         )
         return (
             logits_NK + by_sight_NK + by_sound_NK,
             embedding_ND,
             novelty_N,
-            fused * shown_NKV + by_sight * sights_NKV,
-            fused * told_NKA + by_sound * sounds_NKA,
-            fused * written_NKL,
+            fused * looked_NKV + by_sight * sights_NKV,
+            fused * listened_NKA + by_sound * sounds_NKA,
+            fused * read_NKL,
         )
+
+
+def _traced(
+    weights: tuple[Tensor, Tensor, Tensor],
+    seen: Grounded,
+    heard: Grounded,
+    of_text: list[Tensor],
+    of_sights: list[Tensor],
+    of_sounds: list[Tensor],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights of grounded tokens (N, K, V), (N, K, A), (N, K, L), given back to those whose answers they hold."""
+    vision_NKV, audio_NKA, text_NKL = weights
+    own_NL, of_sights_NL, of_sounds_NL = of_text
+    own_NV, to_words_NV = of_sights
+    own_NA, to_words_NA = of_sounds
+    return (
+        vision_NKV * own_NV + (text_NKL * of_sights_NL) @ seen.text_weight_NLM,
+        audio_NKA * own_NA + (text_NKL * of_sounds_NL) @ heard.text_weight_NLM,
+        text_NKL * own_NL
+        + (vision_NKV * to_words_NV) @ seen.media_weight_NML
+        + (audio_NKA * to_words_NA) @ heard.media_weight_NML,
+    )
 
 
 def _shares(token_NXD: Tensor, *updates_NXD: Tensor) -> list[Tensor]:

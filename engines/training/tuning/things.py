@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engines.data.public.manifest import Span
+from engines.data.public.manifest import Modality, Span
 from engines.data.public.named import topics
 from engines.models.arms import FusionInputs
 from engines.spec import SEGMENTS
@@ -24,6 +24,9 @@ from engines.training.naming import Naming, naming_loss
 
 #: What a window of sound reaches to both sides of its middle, less what is too short to be heard in it.
 HALF_WINDOW_SECONDS = 0.4
+#: Composed pictures change with the frame nearest to the moment that rows give, 8 to 12 a second: up to half a frame
+#: before it. Frames at a cut are looked at more than others, as they are keyframes.
+HALF_FRAME_SECONDS = 0.05
 
 
 class Things(nn.Module):
@@ -61,12 +64,12 @@ class Things(nn.Module):
         segment = (0, len(SEGMENTS) - 1)[turn % 2]
         total = torch.zeros(())
         if "vision" in reads and self._seen:
-            there_NXY = _there(self._seen, [self._rows[n].seen for n in clips], batch.vision_seconds_NF, 0.0)
+            there_NXY = _there(self._seen, [self._rows[n].seen for n in clips], batch.vision_seconds_NF, "vision")
             logits_NXY = self.sights(text, _apart(tokens.vision_NVD, batch.vision_mask_NF), segment)
             total = total + naming_loss(logits_NXY, there_NXY, batch.vision_mask_NF)
         if "audio" in reads and self._heard:
             spans = [self._rows[n].heard for n in sounds]
-            there_NXY = _there(self._heard, spans, batch.audio_seconds_NW, HALF_WINDOW_SECONDS)
+            there_NXY = _there(self._heard, spans, batch.audio_seconds_NW, "audio")
             logits_NXY = self.sounds(text, _apart(tokens.audio_NAD, batch.audio_mask_NW), segment)
             total = total + naming_loss(logits_NXY, there_NXY, batch.audio_mask_NW)
         return total
@@ -88,8 +91,18 @@ def _apart(tokens_NTD: Tensor, mask_NX: Tensor) -> Tensor:
     return tokens_NTD.reshape(N, X, -1, tokens_NTD.shape[-1])
 
 
+def during(span: Span, seconds_X: NDArray[np.float32], modality: Modality) -> NDArray[np.bool_]:
+    """Which frames at these moments show it, or which windows with these middles hold it."""
+    if modality == "vision":
+        shown_X = seconds_X + HALF_FRAME_SECONDS
+        return (shown_X >= span.start_seconds) & (shown_X < span.end_seconds)
+    return (seconds_X + HALF_WINDOW_SECONDS >= span.start_seconds) & (
+        seconds_X - HALF_WINDOW_SECONDS <= span.end_seconds
+    )
+
+
 def _there(
-    names: Mapping[str, frozenset[str]], spans: Sequence[Sequence[Span]], seconds_NX: Tensor, reach: float
+    names: Mapping[str, frozenset[str]], spans: Sequence[Sequence[Span]], seconds_NX: Tensor, modality: Modality
 ) -> Tensor:
     """float32 (N, X, Y): 1 where what has that name is there at that moment; NaN where nothing is known of a clip."""
     places: dict[str, list[int]] = {}
@@ -102,7 +115,7 @@ def _there(
         if not row_spans:
             there_NXY[n] = np.nan
         for span in row_spans:
-            at_X = (seconds[n] + reach >= span.start_seconds) & (seconds[n] - reach <= span.end_seconds)
             if span.thing in places:
-                there_NXY[n][np.ix_(at_X, places[span.thing])] = 1
+                shown = np.flatnonzero(during(span, seconds[n], modality)).tolist()
+                there_NXY[n][np.ix_(shown, places[span.thing])] = 1
     return torch.from_numpy(there_NXY)

@@ -67,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     classes: modality -> how many classes its graph tells apart; their names are in `names.json`, in the graph's order.
     priors: modality -> the categories that its graph judges by itself, in the graph's order.
     members: modality -> prior -> the classes that it is made of, as indices; for priors that are made of classes.
+    integers: graphs whose convolutions compute in 8 bits (`engines.activations`).
     """
 
     name: str
@@ -83,8 +84,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     priors: dict[str, tuple[str, ...]] = {}
     members: dict[str, dict[str, tuple[int, ...]]] = {}
     notices: tuple[Notice, ...] = ()
+    integers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not set(self.integers) <= set(GRAPHS):
+            raise ValueError(f"integers: came {list(self.integers)}, expected some of {list(GRAPHS)}")
         for field in ("classes", "priors", "members"):
             if not set(getattr(self, field)) <= set(MARKING):
                 raise ValueError(f"{field}: came {sorted(getattr(self, field))}, expected some of {list(MARKING)}")
@@ -142,6 +146,7 @@ class Bundle:
         self.priors = manifest.priors
         self.members = manifest.members
         self.notices = manifest.notices
+        self.integers = frozenset(manifest.integers)
         self.tokenizer = TextTokenizer.from_file(path / TOKENIZER, sizes.max_text_tokens)
         self._hashes = manifest.files
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -39,4 +40,10 @@ class EngineSet:
 
 def open_engines(bundle: Bundle, options: OrtOptions | None = None) -> EngineSet:
     """ONNX Runtime engines for a bundle; enter the result to load them (`RunnerError` when a graph fails to)."""
-    return EngineSet(**{name: OrtRunner(bundle.graph_path(name), bundle.graphs[name], options) for name in GRAPHS})
+    options = options or OrtOptions()
+
+    def runner(name: str) -> OrtRunner:
+        own = replace(options, integers=name in bundle.integers)
+        return OrtRunner(bundle.graph_path(name), bundle.graphs[name], own)
+
+    return EngineSet(**{name: runner(name) for name in GRAPHS})

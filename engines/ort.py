@@ -36,11 +36,13 @@ class OrtOptions:
     chunk: rows of one run at most. Cost per row is flat from 8 rows on (fusion of 64 videos in runs of 1, 4, 8, 16,
         32, 64: 26.0, 18.6, 18.2, 17.8, 16.3, 17.5 ms); smaller runs hold less memory. Batches are not padded to fixed
         sizes: on the CPU a new shape costs nothing, and padding costs its share of rows.
+    integers: the graph has activations in 8 bits (`engines.activations`), to be computed in integers.
     """
 
     threads: int = 1
     arena: bool = True
     chunk: int = 32
+    integers: bool = False
 
     def __post_init__(self) -> None:
         for name in ("threads", "chunk"):
@@ -142,9 +144,9 @@ def _open_session(path: Path, options: OrtOptions, *, optimise: bool) -> onnxrun
     settings.log_severity_level = 4  # faults reach the caller as exceptions; the log would only repeat them
     # Idle intra-op threads otherwise spin and take the cores from decoding.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weights stored in 8 bits become float32 once, here; otherwise every run would do it again, at up to three times
-    # the cost.
-    settings.add_session_config_entry("session.disable_quant_qdq", "1")
+    # Where only weights are stored in 8 bits they become float32 once, here; otherwise every run would do it again, at
+    # up to three times the cost.
+    settings.add_session_config_entry("session.disable_quant_qdq", str(int(not options.integers)))
     if not optimise:
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:

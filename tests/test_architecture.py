@@ -40,7 +40,7 @@ HOMES = {
     "obstore": ("streamer.fetch",),
     "httpcore2": ("streamer.fetch",),
     "prometheus_client": ("streamer.metrics", "streamer.admin"),
-    "onnxruntime": ("engines.ort", PEER),
+    "onnxruntime": ("engines.ort", "engines.activations", PEER),
     "tensorrt": ("engines.trt", "engines.build"),
     "tokenizers": ("engines.tokenizer",),
     "torch": (
@@ -51,7 +51,15 @@ HOMES = {
         "engines.export",
         "engines.reference",
     ),
-    "onnx": ("engines.export", "engines.quantise", "engines.build", "engines.models.pretrained"),
+    "onnx": (
+        "engines.export",
+        "engines.quantise",
+        "engines.activations",
+        "engines.training.integers",
+        "engines.verify",
+        "engines.build",
+        "engines.models.pretrained",
+    ),
     # settings reads, schemas writes
     "yaml": ("streamer.settings", "streamer.wire.schemas"),
 }

@@ -58,6 +58,27 @@ class Answers:
         known_M = ~np.isnan(self.labels_MK[:, k])
         return self.logits_MK[known_M, k].astype(np.float64), self.labels_MK[known_M, k].astype(np.float64)
 
+    def raised(self, bundle: Bundle) -> Float32:
+        """Logits as verdicts rest on them where the policy counts all categories: a louder prior raises its task's."""
+        raised_MK: Float32 = self.logits_MK.copy()
+        for task, categories in bundle.calibration.categories.items():
+            for category in categories:
+                for m, logit in enumerate(self._loudest(bundle, task, category)):
+                    raised_MK[m, TASKS.index(task)] = max(raised_MK[m, TASKS.index(task)], logit)
+        return raised_MK
+
+    def _loudest(self, bundle: Bundle, task: str, category: str) -> list[float]:
+        columns = {
+            modality: self.priors[modality][:, names.index(category)]
+            for modality, names in bundle.priors.items()
+            if category in names
+        }
+        loudest = []
+        for m in range(len(self.logits_MK)):
+            known = {modality: float(prior_M[m]) for modality, prior_M in columns.items() if not np.isnan(prior_M[m])}
+            loudest.append(max(bundle.calibration.category_logits(task, category, known).values(), default=-np.inf))
+        return loudest
+
 
 def answers(bundle: Bundle, folder: Path, rows: Sequence[Row], on_clip: Callable[[], None] = lambda: None) -> Answers:
     """Decode and judge each clip; one that cannot be decoded is judged by its words. At least one row."""

@@ -13,6 +13,7 @@ from engines.cli.arms import arms
 from engines.cli.calibrate import calibrate
 from engines.cli.distil import distil
 from engines.cli.export import export
+from engines.cli.quantise import quantise
 from engines.cli.train import train
 from engines.cli.verify import verify
 from streamer.cli import config as config_commands
@@ -58,6 +59,7 @@ app.command(rich_help_panel=MODELS)(arms)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)
+app.command(rich_help_panel=MODELS)(quantise)
 app.command(rich_help_panel=MODELS)(verify)
 
 

@@ -1,0 +1,81 @@
+"""A bundle whose towers compute in integers: their ranges are measured on clips, through the graphs themselves."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+
+from engines.activations import compute_in_integers
+from engines.bundle import Bundle, Manifest, read_manifest, save_manifest
+from engines.data.clips import Clip
+from engines.data.public.manifest import Row, read_dataset, read_rows
+from engines.spec import MARKING, Array
+from engines.training.answers import Choice
+from engines.training.extract import decode
+
+Feeds = dict[str, list[dict[str, Array]]]
+
+
+def quantise_bundle(
+    source: Path,
+    folder: Path,
+    out: Path,
+    choice: Choice,
+    *,
+    clips: int,
+    graphs: Sequence[str] = MARKING,
+    on_graph: Callable[[], None] = lambda: None,
+) -> Manifest:
+    """Write the bundle into `out` with these graphs in integers, by `clips` clips spread evenly over those chosen.
+
+    Raises `ValueError` when there are no clips to measure, when a graph is none of the towers that look and listen or
+    is in integers already, `BundleError` when the bundle is not whole.
+    """
+    bundle, manifest = Bundle.load(source), read_manifest(source)
+    if unfit := [name for name in graphs if name not in MARKING or name in bundle.integers]:
+        raise ValueError(f"graphs: came {unfit}, expected some of {list(MARKING)} that are not in integers already")
+    rows = _spread(choice.of(read_rows(folder)), clips)
+    feeds = _feeds(bundle, folder, rows)
+    out.mkdir(parents=True, exist_ok=True)
+    if out.resolve() != source.resolve():
+        for name in manifest.file_names:
+            shutil.copyfile(source / name, out / name)
+    for name in graphs:
+        integer = compute_in_integers(onnx.load(bundle.graph_path(name)), feeds[name])
+        onnx.save(integer, out / f"{name}.onnx")
+        on_graph()
+    lineage = {"data": read_dataset(folder).sha256, **vars(choice), "clips": len(rows), "graphs": list(graphs)}
+    changed = msgspec.structs.replace(
+        manifest,
+        integers=tuple(sorted({*manifest.integers, *graphs})),
+        training={**manifest.training, "integers": lineage},
+    )
+    save_manifest(out, changed, bundle.classes)
+    return read_manifest(out)
+
+
+def _spread(rows: Sequence[Row], count: int) -> list[Row]:
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int).tolist()
+    return [rows[place] for place in places]
+
+
+def _feeds(bundle: Bundle, folder: Path, rows: Sequence[Row]) -> Feeds:
+    """By graph, a batch for each clip that has the modality."""
+    inputs = {name: bundle.graphs[name].inputs[0].name for name in MARKING}
+    feeds: Feeds = {name: [] for name in MARKING}
+    with tempfile.TemporaryDirectory() as scratch:
+        for clip in decode([row.path(folder) for row in rows], Path(scratch), bundle.preprocessing) if rows else []:
+            for name, media in _media(clip).items():
+                if len(media):
+                    feeds[name].append({inputs[name]: media})
+    return feeds
+
+
+def _media(clip: Clip) -> dict[str, Array]:
+    return {"vision": clip.frames_TCHW, "audio": clip.windows_TS}

@@ -20,7 +20,7 @@ from streamer.options import Options
 from streamer.records import Float32, Float64
 
 BLOCKS_PER_WINDOW = 8
-PLAN_VERSION = "1"
+PLAN_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +113,17 @@ class _Planner:
         self._taken: dict[float, set[float]] = {}  # keyframe -> targets
 
     def plan(self) -> tuple[Run, ...]:
-        # Of a video shorter than four seconds both ends are quarters, so that the two looks lie apart.
-        if not self._take_keyframe_in(-np.inf, min(1.0, self._duration / 4)):
+        # Of a short video both ends are as long as any other part, so that nothing stays unseen for longer there.
+        end_seconds = min(1.0, self._duration / max(self._max_frames, 4))
+        if not self._take_keyframe_in(-np.inf, end_seconds):
             self._take(float(self._keyframes_K[0]))
         if self._max_frames > 1:
-            self._take_last()
+            self._take_last(self._duration - end_seconds)
         self._take_strata()
         self._take_spare_keyframes()
         return tuple(Run(keyframe, tuple(sorted(self._taken[keyframe]))) for keyframe in sorted(self._taken))
 
-    def _take_last(self) -> None:
-        start = max(self._duration - 1.0, 0.75 * self._duration)
+    def _take_last(self, start: float) -> None:
         if self._take_keyframe_in(start, self._duration):
             return
         gaps_K = np.diff(self._keyframes_K)
@@ -146,16 +146,25 @@ class _Planner:
         return bool(fresh)
 
     def _take_strata(self) -> None:
-        """One look in each equal part of what lies between the first look and the last: keyframes, then ways."""
+        """One look in each equal part of what lies between the first look and the last, in its middle half.
+
+        Where there is no keyframe, a way to there is taken if it costs no more than its share of what is left; else any
+        keyframe of the part, else a way if it can be paid at all.
+        """
         times = self._times()
         parts = self._max_frames - len(times)
         if parts < 1:
             return
-        edges = np.linspace(times[0], max(times[-1], self._duration - 1.0), parts + 1)
-        empty = [(a, b) for a, b in pairwise(edges.tolist()) if not self._take_keyframe_in(a + (b - a) / 4, b)]
-        for start, end in sorted(empty, key=lambda part: self._cost_ms(part[0])):
-            if not self._take_keyframe_in(start, end):
-                self._take_between(start + (end - start) / 4, end - (end - start) / 4, self._left_ms)
+        first, last = times[0], max(times[-1], self._duration - 1.0)
+        half = (last - first) / (parts + 1) / 2  # the first look and the last are in the middle of parts, too
+        centres = [first + 2 * part * half for part in range(1, parts + 1)]
+        middles = [(centre - half / 2, centre + half / 2) for centre in centres]
+        empty = [middle for middle in middles if not self._take_keyframe_in(*middle)]
+        empty.sort(key=lambda middle: self._cost_ms(middle[0]))
+        for done, (start, end) in enumerate(empty):
+            is_cheap = self._cost_ms(end) <= self._left_ms / (len(empty) - done)
+            if is_cheap or not self._take_keyframe_in(start - half / 2, end + half / 2):
+                self._take_between(start, end, self._left_ms)
 
     def _take_spare_keyframes(self) -> None:
         """Looks that are left go to the keyframes nearest to the middle of the largest gaps."""

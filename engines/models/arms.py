@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engines.data.public.manifest import Modality
 from engines.models.fusion import LONGEST_SECONDS, TaskPool
 from engines.models.grounded import TIMELESS, GroundedFusion
 from engines.models.grounding import Grounding
@@ -209,16 +208,6 @@ class Vlmae(nn.Module):
         """Logits (N, K)."""
         logits_NK: Tensor = self.fusion(*inputs)[0]
         return logits_NK
-
-
-def moments_of(body: nn.Module) -> dict[Modality, Moments]:
-    """What judges single frames and windows, of the modalities that an arm reads."""
-    if isinstance(body, Vlmae):
-        return {"vision": body.fusion.seen_moments, "audio": body.fusion.heard_moments}
-    marked = body.get_submodule("marked")
-    assert isinstance(marked, Marked)
-    found: dict[Modality, Moments | None] = {"vision": marked.seen, "audio": marked.heard}
-    return {modality: moments for modality, moments in found.items() if moments is not None}
 
 
 def with_register(register_1D: Tensor, parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

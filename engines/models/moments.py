@@ -8,8 +8,6 @@ Shape letters: N videos, X tokens of one modality, D embedding size, K tasks.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -33,24 +31,13 @@ class Moments(nn.Module):
 
     def forward(self, x_NXD: Tensor, mask_NX: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, K), and whose they are: weights (N, K, X) with sum 1, or 0 where there are no tokens."""
-        said_NKX = self._said(x_NXD) + mask_bias(mask_NX)[:, None]
+        said_NKX = SHARPNESS * self.say(self.norm(x_NXD)).transpose(1, 2) + mask_bias(mask_NX)[:, None]
         there_N1 = mask_NX.any(1, keepdim=True).to(x_NXD.dtype)
         count_N1 = mask_NX.to(torch.float32).sum(1, keepdim=True).clamp(min=1)
         pooled_NK = (smooth_maximum(said_NKX) - count_N1.log()) / SHARPNESS
         # Not a product: where nothing is there this is the mask's, and overflows half precision.
         pooled_NK = torch.where(there_N1 > 0, pooled_NK, torch.zeros_like(pooled_NK))
         return self.scale_K * pooled_NK, there_N1[..., None] * said_NKX.softmax(-1)
-
-    def of_each(self, x_NXPD: Tensor) -> Tensor:
-        """Logits (N, X, K) of each frame or window by itself, pooled over its P places as all are over time."""
-        N, X, P, _ = x_NXPD.shape
-        said_NXKP = self._said(x_NXPD.flatten(0, 1)).reshape(N, X, -1, P)
-        return (smooth_maximum(said_NXKP) - math.log(P)) / SHARPNESS
-
-    def _said(self, x_NXD: Tensor) -> Tensor:
-        """Sharpened, (N, K, X)."""
-        said_NKX: Tensor = SHARPNESS * self.say(self.norm(x_NXD)).transpose(1, 2)
-        return said_NKX
 
 
 def shared_out(parts_NK: list[Tensor]) -> list[Tensor]:

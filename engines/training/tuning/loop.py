@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engines.models.arms import FusionInputs
 from engines.spec import TASKS
 from engines.training.features import TRAIN, VAL, FeatureSet
 from engines.training.tuning.hiding import Example, HidingOptions, hidden_batch
@@ -23,7 +22,6 @@ from engines.training.tuning.objective import ObjectiveOptions, positive_weights
 from engines.training.tuning.processes import Processes
 from engines.training.tuning.rates import rate
 from engines.training.tuning.remix import Remixer, RemixOptions
-from engines.training.tuning.spotting import spotting_loss
 from engines.training.tuning.state import Epoch, Progress, load_state, put, save_state, trained
 from engines.training.tuning.things import Things
 
@@ -32,9 +30,8 @@ from engines.training.tuning.things import Things
 class TuneOptions:
     """How long and how fast. Training ends early when `patience` epochs in a row were not the best.
 
-    naming, spotting: weights of the losses that tie tokens to the names of what is there, and that tell single moments
-    which of them restrict a clip; 0 is without. half: products are in bfloat16, which is twice as fast on CPUs that
-    have it; weights, sums and all judging stay in float32.
+    naming: weight of the loss that ties tokens to the names of what is there; 0 is without. half: products are in
+    bfloat16, which is twice as fast on CPUs that have it; weights, sums and all judging stay in float32.
     """
 
     epochs: int = 12
@@ -45,7 +42,6 @@ class TuneOptions:
     gradient_norm: float = 1.0
     patience: int = 5
     naming: float = 0.0
-    spotting: float = 0.0
     half: bool = True
     objective: ObjectiveOptions = field(default_factory=ObjectiveOptions)
     hiding: HidingOptions = field(default_factory=HidingOptions)
@@ -174,29 +170,20 @@ class _Run:
         return float(total)
 
     def _loss(self, example: Example, clips: list[int], known_K: Tensor, share: float, *, turn: int) -> Tensor:
-        """Of this process's part of a batch, with its gradients; what is returned is without the hints."""
+        """Of this process's part of a batch, with its gradients; what is returned is without the naming."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self._options.half):
             tokens = self._model.tokens(example.batch)
             logits_NK = self._model.body(*tokens)
         loss = summed_loss(
             logits_NK.to(torch.float32), example.targets_NK, self._positive_K, known_K, self._options.objective
         )
-        torch.autograd.backward(loss + share * self._hints(tokens, example, clips, turn))
+        named = torch.zeros(())
+        if self._model.things is not None and self._options.naming > 0:
+            text, things = self._model.text, self._model.things
+            reads = self._model.reads
+            named = things.loss(text, tokens, example.batch, clips, example.sounds, reads=reads, turn=turn) * share
+        torch.autograd.backward(loss + self._options.naming * named)
         return loss
-
-    def _hints(self, tokens: FusionInputs, example: Example, clips: list[int], turn: int) -> Tensor:
-        """What rows tell beside the labels, as they are weighed: which things are where, and what restricts a clip."""
-        model, options, hints = self._model, self._options, torch.zeros(())
-        if model.things is not None and options.naming > 0:
-            named = model.things.loss(
-                model.text, tokens, example.batch, clips, example.sounds, reads=model.reads, turn=turn
-            )
-            hints = hints + options.naming * named
-        if options.spotting > 0:
-            rows = self._features.rows
-            pictures, sounds = [rows[n] for n in clips], [rows[n] for n in example.sounds]
-            hints = hints + options.spotting * spotting_loss(model.body, tokens, example.batch, pictures, sounds)
-        return hints
 
     def _gradients(self) -> list[Tensor]:
         gradients = []

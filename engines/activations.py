@@ -9,6 +9,7 @@ out and have the graph of `quantise.py` again, so one file serves all.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ def compute_in_integers(model: onnx.ModelProto, batches: Sequence[Mapping[str, A
     with tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch) / "float.onnx", Path(scratch) / "integer.onnx"
         onnx.save(plain, source)
+        logging.disable(logging.WARNING)  # its only warning asks for shapes, which these graphs do not need
         quantize_static(
             source,
             target,
@@ -54,6 +56,7 @@ def compute_in_integers(model: onnx.ModelProto, batches: Sequence[Mapping[str, A
             # So that without the pairs it is the same graph again: clips stay, and biases are float32.
             extra_options={"QDQKeepRemovableActivations": True, "QuantizeBias": False},
         )
+        logging.disable(logging.NOTSET)
         integer = onnx.load(target)
     _take_names(integer, model)
     return store_small(integer, exact=_large_floats(model))

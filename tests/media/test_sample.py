@@ -96,6 +96,21 @@ def test_dense_keyframes_leave_no_large_gap(duration: float, seed: bytes) -> Non
     assert largest_gap_seconds(looks, duration) <= 2 * duration / 6 + 1.0
 
 
+@given(
+    st.floats(2.0, 6.0),
+    st.lists(st.floats(0.1, 5.9), max_size=6),
+    st.sampled_from([8.0, 12.0, 30.0]),
+    st.binary(min_size=16, max_size=16),
+)
+def test_what_is_seen_for_a_quarter_of_a_short_video_is_looked_at(
+    duration: float, cuts: list[float], rate: float, seed: bytes
+) -> None:
+    """Wherever its keyframes are: no gap is longer than one and a half of eight parts, and the way between frames."""
+    keyframes = sorted({0.0, *(cut for cut in cuts if cut < duration)})
+    looks = times(plan_looks(Timeline(duration, np.array(keyframes), rate, 0.06), 8, seed, OPTIONS))
+    assert largest_gap_seconds(looks, duration) <= 1.7 * duration / 8 + 1.5 / rate
+
+
 def test_the_seed_moves_the_looks() -> None:
     plans = {tuple(times(plan_looks(every(0.5, 60.0), 8, bytes([n]) * 16, OPTIONS))) for n in range(20)}
     assert len(plans) == 20

@@ -12,7 +12,7 @@ from engines.data.public.named import topics
 from engines.training.features import FeatureSet
 from engines.training.tuning.network import Tunable
 from engines.training.tuning.remix import Remixer, RemixOptions
-from engines.training.tuning.things import Things
+from engines.training.tuning.things import Things, during
 from tests.engines.training.synthetic import feature_set, sizes, word_vectors, write_features
 
 SIGHTS = ("revolver", "panda", "electric_guitar", "dalmatian", "pizza")
@@ -117,3 +117,16 @@ def test_naming_pulls_tokens_to_the_names_of_what_is_there(composed: FeatureSet)
             for reads in (("vision", "audio"), ("vision",))
         )
     assert 0 < sights < both
+
+
+def test_a_frame_at_a_cut_belongs_to_the_picture_that_begins() -> None:
+    """At 12 frames a second a picture that begins at 3.2 s is first shown by the frame at 3.167 s."""
+    seconds_X = np.array([3.083, 3.167, 3.25, 3.917], np.float32)
+    before, after = Span("vision", "ant", 0.0, 3.2), Span("vision", "crocodile", 3.2, 4.0)
+    assert during(before, seconds_X, "vision").tolist() == [True, False, False, False]
+    assert during(after, seconds_X, "vision").tolist() == [False, True, True, True]
+
+
+def test_a_window_holds_what_is_heard_near_its_middle() -> None:
+    middles_X = np.array([0.5, 1.5, 2.5], np.float32)
+    assert during(Span("audio", "gunshot", 1.0, 1.3), middles_X, "audio").tolist() == [False, True, False]

@@ -116,11 +116,11 @@ def example_input(tensor: TensorSpec) -> Tensor:
     return torch.ones(shape, dtype=TORCH_DTYPES[tensor.dtype])
 
 
-def export_bundle(checkpoint: Path, folder: Path) -> str:
+def export_bundle(checkpoint: Path, folder: Path, *, exact: bool = False) -> str:
     """Turn a checkpoint into a bundle folder and return the bundle's id. Raises `ValueError` for a bad checkpoint.
 
-    A network made here from nothing is stored in float32; one with towers of others in 8 bits, with their names and
-    notices: their packages have to be installed (`MissingWeightsError`).
+    A network made here from nothing is stored in float32; one with towers of others in 8 bits unless `exact`, with
+    their names and notices: their packages have to be installed (`MissingWeightsError`).
     """
     network, card = open_checkpoint(checkpoint)
     manifest = Manifest(
@@ -138,7 +138,7 @@ def export_bundle(checkpoint: Path, folder: Path) -> str:
     if isinstance(card, Card):
         return export_network(network, folder, manifest, word_pipeline(card.vocabulary).to_str(pretty=True))
     names = {"vision": load.image_class_names(), "audio": load.sound_class_names()}
-    return export_network(network, folder, _with_marks(manifest, names), card.tokenizer, names=names, small=True)
+    return export_network(network, folder, _with_marks(manifest, names), card.tokenizer, names=names, small=not exact)
 
 
 def open_checkpoint(path: Path) -> tuple[Network | StarterNetwork, Card | StarterCard]:

@@ -48,13 +48,13 @@ class Agreement(msgspec.Struct, frozen=True):
 def compare_on_clips(
     one: Bundle, other: Bundle, folder: Path, rows: Sequence[Row], on_clip: Callable[[], None] = lambda: None
 ) -> list[Agreement]:
-    """What two bundles decide of the same clips at the first one's thresholds; `on_clip` twice for each clip.
+    """What two bundles decide of the same clips by the first one's calibration; `on_clip` twice for each clip.
 
     Scores are those of verdicts where the policy counts all categories. Raises `ValueError` when there are no clips.
     """
     if not rows:
         raise ValueError(f"{folder}: came no clips to compare on, expected some")
-    scores = [one.calibration.scores(answers(bundle, folder, rows, on_clip).raised(bundle)) for bundle in (one, other)]
+    scores = [one.calibration.scores(answers(bundle, folder, rows, on_clip).raised(one)) for bundle in (one, other)]
     thresholds_K = np.array([one.thresholds[task] for task in TASKS], np.float32)
     flips_K = ((scores[0] >= thresholds_K) != (scores[1] >= thresholds_K)).sum(0)
     worst_K = np.abs(scores[0] - scores[1]).max(0)

@@ -13,6 +13,7 @@ from engines.cli.common import JsonOption, errors_told, need_training_packages, 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="What `earshot train` wrote.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder of the bundle; files of an older one are replaced.")],
+    exact: Annotated[bool, typer.Option(help="Weights in float32: to compare others with.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Export the four ONNX graphs with tokenizer, calibration and manifest."""
@@ -20,7 +21,7 @@ def export(
     from engines.export import export_bundle
 
     with errors_told():
-        bundle_id = export_bundle(checkpoint, out)
+        bundle_id = export_bundle(checkpoint, out, exact=exact)
     size_bytes = sum(path.stat().st_size for path in out.iterdir())
     if as_json:
         print_json({"bundle": str(out), "id": bundle_id, "size_bytes": size_bytes})

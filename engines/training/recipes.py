@@ -101,7 +101,7 @@ STARTER_PREPROCESSING = Preprocessing(
 #: composed ones do; others are trained on as they are.
 STARTER = StarterRecipe(
     tune=TuneOptions(
-        epochs=6,
+        epochs=8,
         naming=0.1,
         hiding=HidingOptions(audio=0.1),
         remix=RemixOptions(sound=0.5, title=0.7, query=0.9),

@@ -80,14 +80,14 @@ starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed cli
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --exact --out $(STARTER)/exact
 	$(BIN)/earshot verify engines/bundles/starter --against $(STARTER)/exact --data $(DATASET)
 
-# Seeds: 8 for what the goals compare, 4 for the rest; six epochs, for time. A run that is in $(ARMS) is not made again.
+# Seeds: 8 for what the goals compare, 4 for the rest. A run that is in $(ARMS) is not made again.
 COMPARED := vl audio audio_text vlmae late_average late_average_text late_stacked
 results: $(TOOLS) ## train the arms on stored features, compare them, write docs/results, and say how long it took
 	@test -f $(FEATURES)/features.json || { \
 	  echo "No features in $(FEATURES). Make them: earshot dataset compose, then earshot dataset features"; exit 1; }
 	@started=$$(date +%s) && \
-	$(BIN)/earshot arms --features $(FEATURES) --words $(WORDS) --out $(ARMS) --epochs 6 --seeds 4 && \
-	$(BIN)/earshot arms --features $(FEATURES) --words $(WORDS) --out $(ARMS) --epochs 6 --seeds 8 $(COMPARED:%=--arm %) && \
+	$(BIN)/earshot arms --features $(FEATURES) --words $(WORDS) --out $(ARMS) --seeds 4 && \
+	$(BIN)/earshot arms --features $(FEATURES) --words $(WORDS) --out $(ARMS) --seeds 8 $(COMPARED:%=--arm %) && \
 	$(BIN)/earshot evaluate arms --runs $(ARMS) --dataset $(DATASET) --out docs/results && \
 	echo "results: $$(( ($$(date +%s) - started) / 60 )) minutes"
 

@@ -21,7 +21,7 @@ PACKAGES = ("earshot", "matplotlib", "numpy", "onnxruntime", "scikit-learn", "to
 class Lineage(msgspec.Struct, frozen=True):
     """data: sha256 of the manifest; made_with: how it came to be. seeds: by arm.
 
-    train_seconds: of all runs together, where they say so.
+    train_seconds, epochs: of all runs together, and of each; where they say so.
     """
 
     command: str
@@ -35,6 +35,7 @@ class Lineage(msgspec.Struct, frozen=True):
     python: str
     packages: dict[str, str]
     train_seconds: float | None
+    epochs: list[int]
     evaluate_seconds: float
 
 
@@ -43,6 +44,7 @@ def lineage(
 ) -> Lineage:
     """Of this process on this machine; nothing in it names the machine or its user."""
     times = [run.card.lineage.get("seconds") for seeds in runs.values() for run in seeds.values()]
+    options = [run.card.lineage.get("options") or {} for seeds in runs.values() for run in seeds.values()]
     known = [float(seconds) for seconds in times if seconds is not None]
     return Lineage(
         command=command,
@@ -56,6 +58,7 @@ def lineage(
         python=platform.python_version(),
         packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
         train_seconds=round(sum(known), 1) if known else None,
+        epochs=sorted({int(option["epochs"]) for option in options if "epochs" in option}),
         evaluate_seconds=round(evaluate_seconds, 1),
     )
 

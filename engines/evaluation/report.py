@@ -15,6 +15,8 @@ from engines.evaluation.plots import write_plots
 from engines.evaluation.study import Study
 
 RESULTS_FILE = "results.json"
+#: Seeds from which on the spread between trainings is known well enough to go without a warning.
+SEEDS_ENOUGH = 4
 ADJECTIVES = {"clickbait": "clickbait", "adult": "restricted", "relevance": "relevant"}
 
 
@@ -66,10 +68,18 @@ matters was chosen by design, so these numbers show that a system can use sound,
 traffic. "Restricted" stands in for adult content; none is used. The photos are of kinds that the vision tower's
 training data (ImageNet) has, the sounds of kinds that the audio tower's (AudioSet) has.
 
-{findings.clips} test clips, of which {positives}.
+{findings.clips} test clips, of which {positives}.{_few_seeds(results.lineage)}
 Values are means over training seeds; ± and brackets are 95 % intervals over seeds and over the sources that clips are
 made from (see below).
 """
+
+
+def _few_seeds(lineage: Lineage) -> str:
+    """A warning where so few seeds say little about the spread between trainings."""
+    fewest = min(map(len, lineage.seeds.values()), default=0)
+    if fewest >= SEEDS_ENOUGH:
+        return ""
+    return f" **Some arms have only {fewest} seeds**: the spread between trainings is hardly known."
 
 
 def _goals_section(findings: Findings) -> str:
@@ -180,9 +190,10 @@ def _lineage(lineage: Lineage) -> str:
     seeds = "; ".join(f"{arm} {', '.join(map(str, seeds))}" for arm, seeds in lineage.seeds.items())
     packages = ", ".join(f"{name} {number}" for name, number in lineage.packages.items())
     trained = "" if lineage.train_seconds is None else f" training all runs {lineage.train_seconds / 60:.0f} minutes,"
+    epochs = f"\n- Epochs: {', '.join(map(str, lineage.epochs))}" if lineage.epochs else ""
     return f"""- Command: `{lineage.command}`
 - Data set: sha256 `{lineage.data}`{_made_with(lineage)}
-- Seeds: {seeds}
+- Seeds: {seeds}{epochs}
 - Machine: {lineage.machine}, {lineage.cores} cores; Python {lineage.python}; {packages}
 - Time:{trained} evaluation {lineage.evaluate_seconds:.0f} s
 """

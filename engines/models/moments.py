@@ -41,7 +41,8 @@ class Moments(nn.Module):
 
 
 def shared_out(parts_NK: list[Tensor]) -> list[Tensor]:
-    """(N, K, 1) each: how much of a sum each of its parts is, by magnitude."""
-    sizes_NK = [part_NK.abs() + 1e-6 for part_NK in parts_NK]
+    """(N, K, 1) each: how much of a sum each of its parts is, by magnitude; of a sum of zeros the first is all."""
+    first_NK, *others_NK = parts_NK
+    sizes_NK = [first_NK.abs() + 1e-6, *(part_NK.abs() for part_NK in others_NK)]
     total_NK = torch.stack(sizes_NK).sum(0)
     return [(size_NK / total_NK)[..., None] for size_NK in sizes_NK]

@@ -4,7 +4,7 @@ Weights are int8 with a scale for each output channel, as `quantise.py` stores t
 scale and a zero point for each tensor, from the least and the greatest value that real clips bring there (arXiv
 1712.05877, 2 and 3.1). Every convolution, and what lies between two of them, is put between QuantizeLinear and
 DequantizeLinear, which ONNX Runtime turns into integer arithmetic. Engines that refuse zero points leave those pairs
-out and have the graph of `quantise.py` again, so one file serves all.
+out and have the graph of `quantise.py` again but for small convolutions, which are rounded, too: one file serves all.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,21 +43,20 @@ def compute_in_integers(model: onnx.ModelProto, batches: Sequence[Mapping[str, A
     with tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch) / "float.onnx", Path(scratch) / "integer.onnx"
         onnx.save(plain, source)
-        logging.disable(logging.WARNING)  # its only warning asks for shapes, which these graphs do not need
-        quantize_static(
-            source,
-            target,
-            _Reader(batches),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            nodes_to_quantize=chosen,
-            calibrate_method=CalibrationMethod.MinMax,
-            # So that without the pairs it is the same graph again: clips stay, and biases are float32.
-            extra_options={"QDQKeepRemovableActivations": True, "QuantizeBias": False},
-        )
-        logging.disable(logging.NOTSET)
+        with _without_warnings():
+            quantize_static(
+                source,
+                target,
+                _Reader(batches),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_quantize=chosen,
+                calibrate_method=CalibrationMethod.MinMax,
+                # So that without the pairs it is the same graph again: clips stay, and biases are float32.
+                extra_options={"QDQKeepRemovableActivations": True, "QuantizeBias": False},
+            )
         integer = onnx.load(target)
     _take_names(integer, model)
     return store_small(integer, exact=_large_floats(model))
@@ -85,11 +85,6 @@ def without_integers(model: onnx.ModelProto) -> onnx.ModelProto:
     return plain
 
 
-def is_integer(path: Path) -> bool:
-    """Whether a file holds a graph that `compute_in_integers` made."""
-    return any(node.op_type == "QuantizeLinear" for node in onnx.load(path).graph.node)
-
-
 def with_float_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy in which what `store_small` has stored in 8 bits is float32 again, with the same values."""
     plain = onnx.ModelProto()
@@ -116,6 +111,17 @@ def convolutional(graph: onnx.GraphProto) -> list[str]:
             chosen.append(node.name)
             given.update(node.output)
     return chosen
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """ONNX Runtime's tool asks the root logger for shapes, which these graphs do not need."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # has no types

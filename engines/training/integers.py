@@ -42,14 +42,17 @@ def quantise_bundle(
         raise ValueError(f"graphs: came {unfit}, expected some of {list(MARKING)} that are not in integers already")
     rows = _spread(choice.of(read_rows(folder)), clips)
     feeds = _feeds(bundle, folder, rows)
+    integer = {}
+    for name in graphs:
+        integer[name] = compute_in_integers(onnx.load(bundle.graph_path(name)), feeds[name])
+        on_graph()
+    # Only now, so that what fails leaves a folder as it was.
     out.mkdir(parents=True, exist_ok=True)
     if out.resolve() != source.resolve():
         for name in manifest.file_names:
             shutil.copyfile(source / name, out / name)
-    for name in graphs:
-        integer = compute_in_integers(onnx.load(bundle.graph_path(name)), feeds[name])
-        onnx.save(integer, out / f"{name}.onnx")
-        on_graph()
+    for name, graph in integer.items():
+        onnx.save(graph, out / f"{name}.onnx")
     lineage = {"data": read_dataset(folder).sha256, **vars(choice), "clips": len(rows), "graphs": list(graphs)}
     changed = msgspec.structs.replace(
         manifest,

@@ -74,8 +74,7 @@ starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed cli
 	test -f $(WORDS)/words.safetensors || $(BIN)/earshot distil --data $(EARSHOT_DATA) --out $(WORDS)
 	$(BIN)/earshot train --recipe starter --data $(FEATURES) --words $(WORDS) --without sesa --out $(STARTER)
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --out $(STARTER)/small
-	$(BIN)/earshot quantise $(STARTER)/small --data $(DATASET) --without sesa --graph vision --out $(STARTER)/integers
-	$(BIN)/earshot calibrate $(STARTER)/integers --data $(DATASET) --without sesa --out engines/bundles/starter
+	$(BIN)/earshot calibrate $(STARTER)/small --data $(DATASET) --without sesa --out engines/bundles/starter
 	$(BIN)/earshot verify engines/bundles/starter --checkpoint $(STARTER)/checkpoint.safetensors
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --exact --out $(STARTER)/exact
 	$(BIN)/earshot verify engines/bundles/starter --against $(STARTER)/exact --data $(DATASET)

@@ -72,7 +72,7 @@ starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed cli
 	test -f $(DATASET)/dataset.json || $(BIN)/earshot dataset compose --out $(DATASET)
 	$(BIN)/earshot dataset features $(DATASET) --out $(FEATURES) --augment 1 --noisy
 	test -f $(WORDS)/words.safetensors || $(BIN)/earshot distil --data $(EARSHOT_DATA) --out $(WORDS)
-	$(BIN)/earshot train --recipe starter --data $(FEATURES) --words $(WORDS) --without sesa --out $(STARTER)
+	$(BIN)/earshot train --recipe starter --data $(FEATURES) --words $(WORDS) --without sesa --threads 1 --out $(STARTER)
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --out $(STARTER)/small
 	$(BIN)/earshot calibrate $(STARTER)/small --data $(DATASET) --without sesa --out engines/bundles/starter
 	$(BIN)/earshot verify engines/bundles/starter --checkpoint $(STARTER)/checkpoint.safetensors

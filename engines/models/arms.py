@@ -81,15 +81,11 @@ class Marked(nn.Module):
     def _grounded(self, inputs: FusionInputs) -> FusionInputs:
         text_NLD, text_mask_NL = inputs.text_NLD, inputs.text_mask_NL
         if self.sights is not None:
-            seen = self.sights(text_NLD, text_mask_NL, inputs.vision_NVD, inputs.vision_mask_NV)
-            inputs = inputs._replace(
-                text_NLD=inputs.text_NLD + seen.text_NLD, vision_NVD=inputs.vision_NVD + seen.media_NMD
-            )
+            seen_NLD, seen_NVD = self.sights(text_NLD, text_mask_NL, inputs.vision_NVD, inputs.vision_mask_NV)
+            inputs = inputs._replace(text_NLD=inputs.text_NLD + seen_NLD, vision_NVD=inputs.vision_NVD + seen_NVD)
         if self.sounds is not None:
-            heard = self.sounds(text_NLD, text_mask_NL, inputs.audio_NAD, inputs.audio_mask_NA)
-            inputs = inputs._replace(
-                text_NLD=inputs.text_NLD + heard.text_NLD, audio_NAD=inputs.audio_NAD + heard.media_NMD
-            )
+            heard_NLD, heard_NAD = self.sounds(text_NLD, text_mask_NL, inputs.audio_NAD, inputs.audio_mask_NA)
+            inputs = inputs._replace(text_NLD=inputs.text_NLD + heard_NLD, audio_NAD=inputs.audio_NAD + heard_NAD)
         return inputs
 
     def _time(self, seconds_NX: Tensor) -> Tensor:
@@ -118,7 +114,7 @@ class Joint(nn.Module):
         tokens = self.marked(given)
         x_NTD, mask_NT = with_register(self.register_1D, [tokens[name] for name in self.keep])
         for block in self.blocks:
-            x_NTD, _ = block(x_NTD, mask_NT)
+            x_NTD = block(x_NTD, mask_NT)
         logits_NK: Tensor = self.pool(x_NTD, mask_NT)[0] + self.marked.moments(given)
         return logits_NK
 
@@ -180,7 +176,7 @@ class Bottleneck(nn.Module):
         shared_NBD = self.shared_BD.expand(len(x_NTD), -1, -1)
         for layer, (x_block, y_block) in enumerate(zip(*self.streams, strict=True)):
             if layer == 0:
-                x_NTD, y_NSD = x_block(x_NTD, x_mask_NT)[0], y_block(y_NSD, y_mask_NS)[0]
+                x_NTD, y_NSD = x_block(x_NTD, x_mask_NT), y_block(y_NSD, y_mask_NS)
             else:
                 x_NTD, of_x_NBD = self._speak(x_block, x_NTD, x_mask_NT, shared_NBD)
                 y_NSD, of_y_NBD = self._speak(y_block, y_NSD, y_mask_NS, shared_NBD)
@@ -193,7 +189,7 @@ class Bottleneck(nn.Module):
 
     def _speak(self, block: nn.Module, x_NTD: Tensor, mask_NT: Tensor, shared_NBD: Tensor) -> tuple[Tensor, Tensor]:
         open_NB = torch.ones_like(mask_NT[:, :1]).expand(-1, shared_NBD.shape[1])
-        both_NTD, _ = block(torch.cat([x_NTD, shared_NBD], dim=1), torch.cat([mask_NT, open_NB], dim=1))
+        both_NTD = block(torch.cat([x_NTD, shared_NBD], dim=1), torch.cat([mask_NT, open_NB], dim=1))
         return both_NTD[:, : x_NTD.shape[1]], both_NTD[:, x_NTD.shape[1] :]
 
 
@@ -206,8 +202,7 @@ class Vlmae(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits (N, K)."""
-        logits_NK: Tensor = self.fusion(*inputs)[0]
-        return logits_NK
+        return self.fusion.logits(*inputs)
 
 
 def with_register(register_1D: Tensor, parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

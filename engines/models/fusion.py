@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -37,15 +38,29 @@ class AudioGate(nn.Module):
         self.attention_gate = nn.Parameter(torch.full((1,), gate))
         self.forward_gate = nn.Parameter(torch.full((1,), gate))
 
-    def forward(self, x_NTD: Tensor, audio_NAD: Tensor, mask_NA: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (N, T, D), and the flow (N, T, A): the share of each audio token in each output token."""
-        heard_N11 = mask_NA.any(1)[:, None, None].to(x_NTD.dtype)
-        update_NTD, weights_NTA = self.attention(self.attention_norm(x_NTD), audio_NAD, mask_NA)
+    def forward(self, x_NTD: Tensor, audio_NAD: Tensor, mask_NA: Tensor) -> Tensor:
+        """Tokens (N, T, D)."""
+        heard_N11 = _heard(mask_NA, x_NTD)
+        update_NTD = self.attention(self.attention_norm(x_NTD), audio_NAD, mask_NA)
+        return self._updated(x_NTD, heard_N11 * self.attention_gate.tanh() * update_NTD, heard_N11)
+
+    def traced(self, x_NTD: Tensor, audio_NAD: Tensor, mask_NA: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and the flow (N, T, A): the share of each audio token in each output token."""
+        heard_N11 = _heard(mask_NA, x_NTD)
+        update_NTD, weights_NTA = self.attention.traced(self.attention_norm(x_NTD), audio_NAD, mask_NA)
         update_NTD = heard_N11 * self.attention_gate.tanh() * update_NTD
         flow_NTA = heard_N11 * share_of_update(x_NTD, update_NTD) * weights_NTA
+        return self._updated(x_NTD, update_NTD, heard_N11), flow_NTA
+
+    def _updated(self, x_NTD: Tensor, update_NTD: Tensor, heard_N11: Tensor) -> Tensor:
         x_NTD = x_NTD + update_NTD
-        x_NTD = x_NTD + heard_N11 * self.forward_gate.tanh() * self.feed_forward(self.forward_norm(x_NTD))
-        return x_NTD, flow_NTA
+        thought_NTD: Tensor = self.feed_forward(self.forward_norm(x_NTD))
+        return x_NTD + heard_N11 * self.forward_gate.tanh() * thought_NTD
+
+
+def _heard(mask_NA: Tensor, x_NTD: Tensor) -> Tensor:
+    """(N, 1, 1): 1 where there is any sound."""
+    return mask_NA.any(1)[:, None, None].to(x_NTD.dtype)
 
 
 class TaskPool(nn.Module):
@@ -126,14 +141,8 @@ class Fusion(nn.Module):
         The weights follow attention back to the tokens that came in, each step split between what a token kept and
         what it took from others by the norms of the two (attention rollout, arXiv 2005.00928, with measured shares).
         """
-        text_NLD = text_NLD + self.kind_3D[0]
-        vision_NVD = vision_NVD + self.kind_3D[1] + self._time(vision_seconds_NV)
+        x_NTD, mask_NT = self._seen_and_read(vision_NVD, vision_mask_NV, vision_seconds_NV, text_NLD, text_mask_NL)
         audio_NAD = audio_NAD + self.kind_3D[2] + self._time(audio_seconds_NA)
-        # The register is there in every video, so that sound is judged even where there is neither text nor picture.
-        register_N1D = self.register_1D.expand(text_NLD.shape[0], 1, -1)
-        x_NTD = torch.cat([register_N1D, text_NLD, vision_NVD], dim=1)
-        mask_NT = torch.cat([torch.ones_like(text_mask_NL[:, :1]), text_mask_NL, vision_mask_NV], dim=1)
-
         x_NTD, flows = self._fuse(x_NTD, mask_NT, audio_NAD, audio_mask_NA)
         logits_NK, pooled_NKD, weights_NKT = self.pool(x_NTD, mask_NT)
         embedding_ND = functional.normalize(self.embed(pooled_NKD.flatten(1)), dim=-1)
@@ -146,16 +155,58 @@ class Fusion(nn.Module):
         text_weight_NKL, vision_weight_NKV, audio_weight_NKA = torch.split(perceived_NKX, [L, V, A], dim=-1)
         return logits_NK, embedding_ND, novelty_N, vision_weight_NKV, audio_weight_NKA, text_weight_NKL
 
+    def logits(
+        self,
+        vision_NVD: Tensor,
+        vision_mask_NV: Tensor,
+        vision_seconds_NV: Tensor,
+        audio_NAD: Tensor,
+        audio_mask_NA: Tensor,
+        audio_seconds_NA: Tensor,
+        text_NLD: Tensor,
+        text_mask_NL: Tensor,
+    ) -> Tensor:
+        """The logits of `forward` alone, (N, K): what training needs, without following where they came from."""
+        x_NTD, mask_NT = self._seen_and_read(vision_NVD, vision_mask_NV, vision_seconds_NV, text_NLD, text_mask_NL)
+        audio_NAD = audio_NAD + self.kind_3D[2] + self._time(audio_seconds_NA)
+        for block in self._listening:
+            audio_NAD = block(audio_NAD, audio_mask_NA)
+        x_NTD = self.before(x_NTD, mask_NT)
+        for gate, block in self._layers:
+            x_NTD = block(gate(x_NTD, audio_NAD, audio_mask_NA), mask_NT)
+        logits_NK: Tensor = self.pool(x_NTD, mask_NT)[0]
+        return logits_NK
+
+    @property
+    def _layers(self) -> list[tuple[AudioGate, Block]]:
+        gates = cast("list[AudioGate]", [self.audio, *self.deeper_gates])
+        return list(zip(gates, cast("list[Block]", [self.after, *self.deeper_blocks]), strict=True))
+
+    @property
+    def _listening(self) -> list[Block]:
+        return cast("list[Block]", list(self.listening))
+
+    def _seen_and_read(
+        self, vision_NVD: Tensor, mask_NV: Tensor, seconds_NV: Tensor, text_NLD: Tensor, mask_NL: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens (N, T, D) and mask (N, T)."""
+        text_NLD = text_NLD + self.kind_3D[0]
+        vision_NVD = vision_NVD + self.kind_3D[1] + self._time(seconds_NV)
+        # The register is there in every video, so that sound is judged even where there is neither text nor picture.
+        register_N1D = self.register_1D.expand(text_NLD.shape[0], 1, -1)
+        x_NTD = torch.cat([register_N1D, text_NLD, vision_NVD], dim=1)
+        return x_NTD, torch.cat([torch.ones_like(mask_NL[:, :1]), mask_NL, mask_NV], dim=1)
+
     def _fuse(self, x_NTD: Tensor, mask_NT: Tensor, audio_NAD: Tensor, audio_mask_NA: Tensor) -> tuple[Tensor, Flows]:
         listened = []
-        for block in self.listening:
-            audio_NAD, flow_NAA = block(audio_NAD, audio_mask_NA)
+        for block in self._listening:
+            audio_NAD, flow_NAA = block.traced(audio_NAD, audio_mask_NA)
             listened.append(flow_NAA)
-        x_NTD, before_NTT = self.before(x_NTD, mask_NT)
+        x_NTD, before_NTT = self.before.traced(x_NTD, mask_NT)
         steps = []
-        for gate, block in zip([self.audio, *self.deeper_gates], [self.after, *self.deeper_blocks], strict=True):
-            x_NTD, heard_NTA = gate(x_NTD, audio_NAD, audio_mask_NA)
-            x_NTD, flow_NTT = block(x_NTD, mask_NT)
+        for gate, block in self._layers:
+            x_NTD, heard_NTA = gate.traced(x_NTD, audio_NAD, audio_mask_NA)
+            x_NTD, flow_NTT = block.traced(x_NTD, mask_NT)
             steps.append((heard_NTA, flow_NTT))
         return x_NTD, Flows(listened, before_NTT, steps)
 

@@ -46,8 +46,8 @@ class GroundedFusion(nn.Module):
         text_mask_NL: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Outputs of `spec.graph_specs()["fusion"]`, as of `Fusion`."""
-        seen = self.sights(text_NLD, text_mask_NL, vision_NVD, vision_mask_NV)
-        heard = self.sounds(text_NLD, text_mask_NL, audio_NAD, audio_mask_NA)
+        seen = self.sights.traced(text_NLD, text_mask_NL, vision_NVD, vision_mask_NV)
+        heard = self.sounds.traced(text_NLD, text_mask_NL, audio_NAD, audio_mask_NA)
         heard_NLD = self.gate.tanh() * heard.text_NLD
         logits_NK, embedding_ND, novelty_N, vision_NKV, audio_NKA, text_NKL = self.fusion(
             vision_NVD + seen.media_NMD,
@@ -78,6 +78,34 @@ class GroundedFusion(nn.Module):
             fused * listened_NKA + by_sound * sounds_NKA,
             fused * read_NKL,
         )
+
+    def logits(
+        self,
+        vision_NVD: Tensor,
+        vision_mask_NV: Tensor,
+        vision_seconds_NV: Tensor,
+        audio_NAD: Tensor,
+        audio_mask_NA: Tensor,
+        audio_seconds_NA: Tensor,
+        text_NLD: Tensor,
+        text_mask_NL: Tensor,
+    ) -> Tensor:
+        """The logits of `forward` alone, (N, K): what training needs, without following where they came from."""
+        seen_NLD, seen_NVD = self.sights(text_NLD, text_mask_NL, vision_NVD, vision_mask_NV)
+        heard_NLD, heard_NAD = self.sounds(text_NLD, text_mask_NL, audio_NAD, audio_mask_NA)
+        logits_NK: Tensor = self.fusion.logits(
+            vision_NVD + seen_NVD,
+            vision_mask_NV,
+            vision_seconds_NV,
+            audio_NAD + heard_NAD,
+            audio_mask_NA,
+            audio_seconds_NA,
+            text_NLD + seen_NLD + self.gate.tanh() * heard_NLD,
+            text_mask_NL,
+        )
+        by_sight_NK: Tensor = self.seen_moments(vision_NVD, vision_mask_NV)[0]
+        by_sound_NK: Tensor = self.heard_moments(audio_NAD, audio_mask_NA)[0]
+        return by_sight_NK + by_sound_NK + logits_NK
 
 
 def _traced(

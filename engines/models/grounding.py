@@ -44,20 +44,39 @@ class Grounding(nn.Module):
         self.log_sharpness = nn.Parameter(torch.full((1,), math.log(SHARPNESS)))
         self.to_text, self.to_media = nn.Linear(heads, size), nn.Linear(heads, size)
 
-    def forward(self, text_NLD: Tensor, text_mask_NL: Tensor, media_NMD: Tensor, media_mask_NM: Tensor) -> Grounded:
-        """Masks are bool; masked tokens answer nothing."""
-        sharpness = self.log_sharpness.exp()
-        sharp_NHLM = sharpness * self.cosines(text_NLD, media_NMD)
+    def forward(
+        self, text_NLD: Tensor, text_mask_NL: Tensor, media_NMD: Tensor, media_mask_NM: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The updates of text and media tokens. Masks are bool; masked tokens answer nothing."""
+        there_N11, *sharp = self._compared(text_NLD, text_mask_NL, media_NMD, media_mask_NM)
+        return self._updates(there_N11, *sharp)
+
+    def traced(self, text_NLD: Tensor, text_mask_NL: Tensor, media_NMD: Tensor, media_mask_NM: Tensor) -> Grounded:
+        """The same, and whose answers they were."""
+        there_N11, for_text_NHLM, for_media_NHML = self._compared(text_NLD, text_mask_NL, media_NMD, media_mask_NM)
+        return Grounded(
+            *self._updates(there_N11, for_text_NHLM, for_media_NHML),
+            there_N11 * for_text_NHLM.softmax(-1).mean(1),
+            there_N11 * for_media_NHML.softmax(-1).mean(1),
+        )
+
+    def _compared(
+        self, text_NLD: Tensor, text_mask_NL: Tensor, media_NMD: Tensor, media_mask_NM: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """1 where there is something to compare, (N, 1, 1), and sharpened cosines as words and as media see them."""
+        sharp_NHLM = self.log_sharpness.exp() * self.cosines(text_NLD, media_NMD)
         there_N11 = (text_mask_NL.any(1) & media_mask_NM.any(1))[:, None, None].to(text_NLD.dtype)
         for_text_NHLM = sharp_NHLM + mask_bias(media_mask_NM)[:, None, None]
         for_media_NHML = sharp_NHLM.transpose(-1, -2) + mask_bias(text_mask_NL)[:, None, None]
+        return there_N11, for_text_NHLM, for_media_NHML
+
+    def _updates(self, there_N11: Tensor, for_text_NHLM: Tensor, for_media_NHML: Tensor) -> tuple[Tensor, Tensor]:
+        sharpness = self.log_sharpness.exp()
         answers_NLH = (smooth_maximum(for_text_NHLM) / sharpness).transpose(1, 2)
         answers_NMH = (smooth_maximum(for_media_NHML) / sharpness).transpose(1, 2)
-        return Grounded(
+        return (
             there_N11 * self.to_text(there_N11 * answers_NLH),
             there_N11 * self.to_media(there_N11 * answers_NMH),
-            there_N11 * for_text_NHLM.softmax(-1).mean(1),
-            there_N11 * for_media_NHML.softmax(-1).mean(1),
         )
 
     def cosines(self, text_NLD: Tensor, media_NMD: Tensor) -> Tensor:

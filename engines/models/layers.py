@@ -25,15 +25,22 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(size, 2 * size)
         self.output = nn.Linear(size, size)
 
-    def forward(self, x_NTD: Tensor, memory_NSD: Tensor, mask_NS: Tensor) -> tuple[Tensor, Tensor]:
-        """Output (N, T, D) and weights (N, T, S) averaged over heads; weight is 0 where the mask is False."""
+    def forward(self, x_NTD: Tensor, memory_NSD: Tensor, mask_NS: Tensor) -> Tensor:
+        """(N, T, D)."""
+        return self._attend(x_NTD, memory_NSD, mask_NS)[0]
+
+    def traced(self, x_NTD: Tensor, memory_NSD: Tensor, mask_NS: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and the weights (N, T, S) averaged over heads; weight is 0 where the mask is False."""
+        out_NTD, weights_NHTS = self._attend(x_NTD, memory_NSD, mask_NS)
+        return out_NTD, weights_NHTS.mean(1)
+
+    def _attend(self, x_NTD: Tensor, memory_NSD: Tensor, mask_NS: Tensor) -> tuple[Tensor, Tensor]:
         query_NHTE = self._heads(self.query(x_NTD) / math.sqrt(x_NTD.shape[-1] // self.heads))
         key_NSD, value_NSD = self.key_value(memory_NSD).chunk(2, dim=-1)
         logits_NHTS = query_NHTE @ self._heads(key_NSD).transpose(-1, -2)
         weights_NHTS = functional.softmax(logits_NHTS + mask_bias(mask_NS)[:, None, None], dim=-1)
         out_NHTE = weights_NHTS @ self._heads(value_NSD)
-        out_NTD: Tensor = self.output(out_NHTE.transpose(1, 2).flatten(2))
-        return out_NTD, weights_NHTS.mean(1)
+        return self.output(out_NHTE.transpose(1, 2).flatten(2)), weights_NHTS
 
     def _heads(self, x_NTD: Tensor) -> Tensor:
         return x_NTD.reshape(*x_NTD.shape[:2], self.heads, -1).transpose(1, 2)
@@ -54,14 +61,23 @@ class Block(nn.Module):
         self.attention_norm, self.attention = nn.LayerNorm(size), Attention(size, heads)
         self.forward_norm, self.feed_forward = nn.LayerNorm(size), FeedForward(size)
 
-    def forward(self, x_NTD: Tensor, mask_NT: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (N, T, D), and the flow (N, T, T): the share of each token in each output token."""
+    def forward(self, x_NTD: Tensor, mask_NT: Tensor) -> Tensor:
+        """Tokens (N, T, D)."""
         normed_NTD = self.attention_norm(x_NTD)
-        update_NTD, weights_NTT = self.attention(normed_NTD, normed_NTD, mask_NT)
+        return self._updated(x_NTD, self.attention(normed_NTD, normed_NTD, mask_NT))
+
+    def traced(self, x_NTD: Tensor, mask_NT: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and the flow (N, T, T): the share of each token in each output token."""
+        normed_NTD = self.attention_norm(x_NTD)
+        update_NTD, weights_NTT = self.attention.traced(normed_NTD, normed_NTD, mask_NT)
         share_NT1 = share_of_update(x_NTD, update_NTD)
         kept_NTT = torch.diag_embed(1 - share_NT1.squeeze(-1))
+        return self._updated(x_NTD, update_NTD), kept_NTT + share_NT1 * weights_NTT
+
+    def _updated(self, x_NTD: Tensor, update_NTD: Tensor) -> Tensor:
         x_NTD = x_NTD + update_NTD
-        return x_NTD + self.feed_forward(self.forward_norm(x_NTD)), kept_NTT + share_NT1 * weights_NTT
+        thought_NTD: Tensor = self.feed_forward(self.forward_norm(x_NTD))
+        return x_NTD + thought_NTD
 
 
 def mask_bias(mask_NS: Tensor) -> Tensor:

@@ -27,6 +27,6 @@ class TextTower(nn.Module):
         x_NLD = self.word(ids_NL) + self.segment(segments_NL)
         positions_NL = torch.ones_like(ids_NL).cumsum(1).to(torch.float32)
         x_NLD = x_NLD + 0.3 * sinusoid(positions_NL, x_NLD.shape[-1], longest=256.0)
-        x_NLD, _ = self.block(x_NLD, mask_NL)
+        x_NLD = self.block(x_NLD, mask_NL)
         tokens_NLD: Tensor = self.norm(x_NLD) * mask_NL[..., None].to(x_NLD.dtype)
         return tokens_NLD

@@ -48,7 +48,7 @@ def test_what_a_word_is_told_is_the_best_answer() -> None:
     open_1, open_V = torch.ones(1, 1, dtype=torch.bool), torch.ones(1, V, dtype=torch.bool)
     grounding.log_sharpness.data.fill_(8.0)
     cosines_V = grounding.cosines(word_11D, sights_1VD)[0, 0, 0]
-    found = grounding(word_11D, open_1, sights_1VD, open_V)
+    found = grounding.traced(word_11D, open_1, sights_1VD, open_V)
     assert torch.allclose(found.text_NLD[0, 0], grounding.to_text(cosines_V.max()[None]), atol=1e-4)
     assert found.text_weight_NLM[0, 0].argmax() == cosines_V.argmax()
 
@@ -103,3 +103,8 @@ def test_weights_share_one_whole(network: GroundedFusion, inputs: list[Tensor], 
     assert torch.allclose(total_NK, torch.ones_like(total_NK), atol=1e-4)
     for weight, mask in zip(weights, (inputs[1], inputs[4], inputs[7]), strict=True):
         assert bool((weight * ~mask[:, None] == 0).all())
+
+
+def test_logits_alone_are_those_of_the_whole_forward_pass(network: GroundedFusion, inputs: list[Tensor]) -> None:
+    inputs[4] = inputs[4] & torch.tensor([[True], [True], [False]])
+    assert torch.allclose(network.logits(*inputs), network(*inputs)[0], atol=1e-6)

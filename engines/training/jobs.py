@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from engines.orphans import end_with_parent
 from engines.training.arms import Workshop, train_arm
 from engines.training.recipes import STARTER
 from engines.training.starter import open_features
@@ -43,7 +44,7 @@ def train_side_by_side(
     """
     # Spawned, not forked: torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=use_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(jobs, context, initializer=_begin) as pool:
         futures = {pool.submit(_train, source, arm, seed, out): (arm, seed) for arm, seed in runs}
         try:
             for future in as_completed(futures):
@@ -51,6 +52,11 @@ def train_side_by_side(
                 yield futures[future]
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    end_with_parent()
+    use_threads(1)
 
 
 def _train(source: Source, arm: str, seed: int, out: Path) -> None:

@@ -16,6 +16,7 @@ from engines.data.public.plan import Planned, draw_plan
 from engines.data.public.recipe import Recipe
 from engines.data.public.sources import SourceSet, find_sets, read_assets
 from engines.data.public.splits import leaks, split_assets
+from engines.orphans import end_with_parent
 
 #: Written first: a folder half composed with other options must not be gone on with.
 PLAN_FILE = "plan.json"
@@ -85,6 +86,7 @@ _renderer: Any = None
 def _start_process(data: Path) -> None:
     from engines.data.public.render import Renderer
 
+    end_with_parent()
     global _renderer
     _renderer = Renderer(data)
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json, progress
+from engines.privacy import AudioPrivacy
 
 app = typer.Typer(help="What stored sound gives away about people.", no_args_is_help=True)
 
@@ -39,6 +40,26 @@ def attack(
         print_json(findings)
     else:
         typer.echo(table)
+
+
+@app.command("leave-out")
+def leave_out(
+    features: Annotated[Path, typer.Argument(help="Folder of features that holds everything.")],
+    out: Annotated[Path, typer.Option(help="Folder for those that may be kept.")],
+    audio_privacy: Annotated[AudioPrivacy, typer.Option(help="What may be kept of sound.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Take out of stored features what --audio-privacy forbids, without decoding any video again."""
+    need_training_packages()
+    from engines.privacy import folder
+    from engines.training.features import read_header
+
+    with errors_told(), progress("features", len(folder.shards(read_header(features)))) as advance:
+        folder.leave_out(features, out, audio_privacy, advance)
+    if as_json:
+        print_json({"folder": str(out), "audio_privacy": str(audio_privacy)})
+    else:
+        typer.echo(f"{out}: features with audio privacy {audio_privacy}; {features} is as it was")
 
 
 @app.command()

@@ -8,9 +8,20 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For scripts: JSON on stdout, nothing else.")]
 BundleArgument = Annotated[str, typer.Argument(help="Name of a shipped bundle, or a folder.")]
+
+
+class FirstByDefault(TyperGroup):
+    """The first command may go without its name: `evaluate world ...` is `evaluate bundle world ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is neither a command nor a plea for help belongs to the first command."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
 
 
 def print_json(value: Any) -> None:

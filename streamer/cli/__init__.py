@@ -16,6 +16,7 @@ from engines.cli.export import export
 from engines.cli.quantise import quantise
 from engines.cli.train import train
 from engines.cli.verify import verify
+from streamer.cli import ab as ab_commands
 from streamer.cli import config as config_commands
 from streamer.cli import dlq as dlq_commands
 from streamer.cli import topics as topics_commands
@@ -36,7 +37,7 @@ app = typer.Typer(
     help="Judge uploaded videos by what they show, say and sound like. Start with: earshot demo",
 )
 
-FIRST, STREAM, MODELS = "First steps", "The stream", "Models"
+FIRST, STREAM, MODELS, WORTH = "First steps", "The stream", "Models", "What it is worth"
 
 app.command(rich_help_panel=FIRST)(demo)
 app.command(rich_help_panel=FIRST)(judge)
@@ -61,6 +62,7 @@ app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)
 app.command(rich_help_panel=MODELS)(quantise)
 app.command(rich_help_panel=MODELS)(verify)
+app.add_typer(ab_commands.app, name="ab", rich_help_panel=WORTH)
 
 
 def main() -> None:

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from importlib.resources import files
 from xml.etree.ElementTree import Element
 
 from streamer.audit import AuditReport
 from streamer.records import TASKS, Modality, State, Task
 from streamer.report import words
 from streamer.report.card import card
+from streamer.report.shell import masthead, shell
 from streamer.report.shown import Part, Shown, Summary
-from streamer.report.tag import document, tag, verbatim
+from streamer.report.tag import tag
 
 
 def page(parts: Sequence[Part]) -> str:
-    """The page as text, to be written as UTF-8. Its security policy allows its own style and pictures only."""
-    style = files("streamer.report").joinpath("page.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
+    """The page as text, to be written as UTF-8."""
     shown = [item for part in parts for item in part.shown]
     anchors = [f"video-{number}" for number in range(1, len(shown) + 1)]
     anchor = iter(anchors)
     overviews = [_overview(part, [next(anchor) for _ in part.shown]) for part in parts]
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", "Earshot: verdicts"),
-        verbatim("style", style),
-    )
-    body = tag(
-        "body",
-        _patterns(),
+    return shell(
+        "Earshot: verdicts",
         _masthead(shown, sum(part.summary.wall_seconds for part in parts)),
         tag(
             "main",
@@ -44,36 +29,21 @@ def page(parts: Sequence[Part]) -> str:
             tag(
                 "section",
                 tag("h2", "Video by video"),
-                _legend(truths=any(item.truth and item.truth.spans for item in shown)),
+                legend(truths=any(item.truth and item.truth.spans for item in shown)),
                 *(card(item, anchor) for item, anchor in zip(shown, anchors, strict=True)),
             ),
         ),
     )
-    return document(tag("html", head, body, lang="en"))
-
-
-def _patterns() -> Element:
-    """The hatching that every drawing refers to."""
-    ground = tag("rect", width=6, height=6, class_="hatch-ground")
-    stroke = tag("line", x1=0, y1=0, x2=0, y2=6, class_="hatch-line")
-    turned = {"patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"}
-    pattern = tag("pattern", ground, stroke, id="hatch", width=6, height=6, **turned)
-    return tag("svg", tag("defs", pattern), class_="patterns", aria_hidden="true")
 
 
 def _masthead(shown: Sequence[Shown], wall_seconds: float) -> Element:
     right, known = words.agreement(shown)
-    figures = [("videos", f"{len(shown)}"), ("verdicts", f"{sum(len(item.verdicts) for item in shown)}")]
+    entries = [("videos", f"{len(shown)}"), ("verdicts", f"{sum(len(item.verdicts) for item in shown)}")]
     if known:
-        figures.append(("as the truth says", f"{right} of {known}"))
-    figures.append(("wall time", words.seconds(wall_seconds)))
-    return tag(
-        "header",
-        tag("h1", "Earshot"),
-        tag("p", "What these videos show, say and sound like, and what that means for them.", class_="lead"),
-        tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in figures), class_="figures"),
-        class_="masthead",
-    )
+        entries.append(("as the truth says", f"{right} of {known}"))
+    entries.append(("wall time", words.seconds(wall_seconds)))
+    lead = "What these videos show, say and sound like, and what that means for them."
+    return masthead("Earshot", lead, entries)
 
 
 def _audit(audit: AuditReport | None) -> Element | None:
@@ -129,7 +99,9 @@ def _outcome(item: Shown, task: Task) -> Element:
     return tag("div", badge, state)
 
 
-def _legend(*, truths: bool) -> Element:
+def legend(*, truths: bool) -> Element:
+    """What the marks of a card's time line mean."""
+
     def entry(look: str, text: str) -> Element:
         swatch = tag("svg", tag("rect", width=12, height=12, class_=look), width=12, height=12, aria_hidden="true")
         return tag("li", swatch, f" {text}")

@@ -68,8 +68,8 @@ def simulate(planted: Planted, units: int, rng: np.random.Generator) -> Experime
         rng.beta(PAYING * PAYING_CONCENTRATION, (1 - PAYING) * PAYING_CONCENTRATION, n),
     )
     before = viewers.outcomes(np.ones(n), np.ones(n), rng)
-    lifts = (np.where(treated_N, 1 + lift, 1.0) for lift in (planted.quality_lift, planted.revenue_lift))
-    after = viewers.outcomes(*lifts, rng)
+    quality_N, revenue_N = (np.where(treated_N, 1 + lift, 1.0) for lift in (planted.quality_lift, planted.revenue_lift))
+    after = viewers.outcomes(quality_N, revenue_N, rng)
     return Experiment(treated_N, after | {name + BEFORE: values_N for name, values_N in before.items()})
 
 

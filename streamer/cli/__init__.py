@@ -25,6 +25,7 @@ from streamer.cli.bench import bench
 from streamer.cli.decode import decode
 from streamer.cli.demo import demo
 from streamer.cli.judge import judge
+from streamer.cli.pilot import app as pilot_commands
 from streamer.cli.run import run
 from streamer.cli.submit import submit
 from streamer.cli.verdicts import verdicts
@@ -62,6 +63,7 @@ app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)
 app.command(rich_help_panel=MODELS)(quantise)
 app.command(rich_help_panel=MODELS)(verify)
+app.add_typer(pilot_commands, name="pilot", rich_help_panel=WORTH)
 app.add_typer(ab_commands.app, name="ab", rich_help_panel=WORTH)
 
 

@@ -112,17 +112,17 @@ def _all(judged: Judged, plan: Plan) -> Element:
 
 def _method(judged: Judged, plan: Plan, rejected: int, other_arms: int) -> Element:
     planned = f"{100 * plan.treatment_share:.3g} %"
-    told = [
-        f"Assignment: {planned} of the units were to be treated; chi-square gives p = {judged.assignment_p:.3g}. "
+    told = {
+        "Assignment": f"{planned} of the units were to be treated; chi-square gives p = {judged.assignment_p:.3g}. "
         f"Below {MISMATCH_LEVEL} nothing else is believed.",
-        f"Intervals: asymptotic confidence sequences at {100 * (1 - plan.alpha):.3g} %, narrowest at "
+        "Intervals": f"asymptotic confidence sequences at {100 * (1 - plan.alpha):.3g} %, narrowest at "
         f"{plan.planned_units:,} units; ratios by the delta method over units of assignment.",
-        "Adjusted by what the same units did before (CUPED), which took "
+        "Adjusted": "by what the same units did before (CUPED), which took "
         f"{100 * judged.goal.spared:.0f} % of the goal's variance away.",
-        "Ship: the goal's interval is above its border and every guardrail's above its margin. Stop: the assignment is "
-        "broken, a guardrail is below its margin, or the goal falls or gains less than is worthwhile. Else: go on.",
-        f"Left out: {rejected:,} broken rows and units, {other_arms:,} units of other arms.",
-    ]
-    return tag(
-        "section", tag("h2", "How it was judged"), tag("ul", *(tag("li", text) for text in told), class_="panel plain")
-    )
+        "Ship": "when the goal's interval is above its border and every guardrail's above its margin.",
+        "Stop": "when the assignment is broken, a guardrail is below its margin, or the goal falls or gains less than "
+        "is worthwhile. Else go on.",
+        "Left out": f"{rejected:,} broken rows and units, {other_arms:,} units of other arms.",
+    }
+    entries = (tag("li", tag("b", f"{name}: "), text) for name, text in told.items())
+    return tag("section", tag("h2", "How it was judged"), tag("ul", *entries, class_="panel plain"))

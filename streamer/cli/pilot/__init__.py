@@ -1,0 +1,74 @@
+"""`earshot pilot`: whether Earshot is worth going on with, on videos of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamer.cli.common import BundleOption, ConfigOption, JsonOption, errors_told, print_json, settings_from
+
+if TYPE_CHECKING:
+    from streamer.settings import Settings
+
+#: What clouds ask for a virtual core for an hour, about; an assumption that readers may change.
+_CORE_HOUR = 0.04
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Is it worth going on? Stage 1: start, with dozens of labels. Everything stays on this machine.",
+)
+
+
+@app.callback()
+def group() -> None:
+    """Keeps `start` a command of its own name."""
+
+
+@app.command()
+def start(
+    videos: Annotated[Path, typer.Argument(help="Folder of videos; those without a label are judged too.")],
+    labels: Annotated[Path, typer.Option(help="CSV, JSONL or Parquet: file, and 0, 1 or nothing for each task.")],
+    cost_per_label: Annotated[float, typer.Option(min=0, help="Of one look by a person.")] = 0.4,
+    cost_per_miss: Annotated[float, typer.Option(min=0, help="Of a bad video that nobody catches.")] = 50.0,
+    cost_per_false_alarm: Annotated[
+        float, typer.Option(min=0, help="Beside the look: of holding up a good one.")
+    ] = 0.0,
+    videos_a_day: Annotated[float, typer.Option(min=0, help="What the department would get.")] = 10_000,
+    base_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of bad ones there. [default: that of the labels]")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for report.html, result.json and what was judged.")] = Path("pilot"),
+    bundle: BundleOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a folder with the starter bundle, compare with labels, and say go, no-go or label more.
+
+    Stopped, it goes on where it was. Example: earshot pilot start videos/ --labels labels.csv --cost-per-miss 50
+    """
+    from engines.cli.common import errors_told as data_errors_told
+    from engines.cli.common import progress
+    from streamer.cli.pilot.show import document, show, write
+    from streamer.cli.pilot.start import run
+    from streamer.cli.pilot.worth import Terms
+
+    terms = Terms(cost_per_label, cost_per_miss, cost_per_false_alarm, videos_a_day, _CORE_HOUR, base_rate)
+    with errors_told(), data_errors_told():
+        settings = _settings(videos, bundle, config)
+        stage = run(videos, labels, out, terms, settings, progress)
+        write(stage, out)
+    if as_json:
+        print_json(document(stage, out))
+    else:
+        show(stage, out)
+
+
+def _settings(videos: Path, bundle: str | None, config: Path | None) -> Settings:
+    """Settings under which the folder may be read; what is remembered is kept in this process only."""
+    from streamer.cache.redis import CacheOptions
+
+    settings = settings_from(config, engine__bundle=bundle, log__level="error")
+    fetch = settings.fetch.model_copy(update={"file_roots": (*settings.fetch.file_roots, videos.resolve())})
+    return settings.model_copy(update={"fetch": fetch, "cache": CacheOptions()})

@@ -113,12 +113,11 @@ class _Reading:
         compared = {layout.control: False, layout.treatment: True}
         whole = [unit for unit in self.arm_of if unit not in torn]
         units = sorted((unit for unit in whole if self.arm_of[unit] in compared), key=lambda unit: self.at_of[unit])
-        if not units:
-            came = ", ".join(sorted(set(self.arm_of.values()))[:5]) or "none that is whole"
-            raise ValueError(
-                f"{outcomes}: came no unit of {layout.control} or {layout.treatment}; the arms are {came}"
-                + (f"; first broken row: {self.rejected[0].place}: {self.rejected[0].problem}" if self.rejected else "")
-            )
+        absent = sorted(compared.keys() - {self.arm_of[unit] for unit in units})
+        if absent:
+            came = ", ".join(sorted(set(self.arm_of.values()))[:5]) or "none"
+            first = f"; first broken row: {self.rejected[0].place}: {self.rejected[0].problem}" if self.rejected else ""
+            raise ValueError(f"{outcomes}: came no unit of {' and '.join(absent)}; the arms are {came}{first}")
         treated_N = np.array([compared[self.arm_of[unit]] for unit in units])
         columns = {name: np.array([self.sums[unit].get(name, 0.0) for unit in units]) for name in self._columns()}
         rejected = (*(self.arms.rejected if self.arms else ()), *self.rejected)

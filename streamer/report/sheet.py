@@ -25,6 +25,8 @@ _BINARY: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: 
 _COMPARED: dict[type[ast.cmpop], str] = {ast.Gt: ">", ast.Lt: "<"}
 _CALLED = ("min", "max", "ceil", "abs")
 
+_ENDS = ("", "at least", "at most")
+
 _COMPUTED: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -42,18 +44,32 @@ _COMPUTED: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """A number of which the page says where it is from. Of the unit "%" the value is a share in [0, 1]."""
+    """A number of which the page says where it is from. Of the unit "%" the value is a share in [0, 1].
+
+    ends: names and values of two more assumptions, those of its interval, that stand in the same row.
+    """
 
     name: str
     label: str
     value: float
     unit: str
     source: str
+    ends: Mapping[str, float] | None = None
 
     @property
-    def shown(self) -> str:
+    def entries(self) -> dict[str, float]:
+        """Its own value and its ends, by name, as they are written: what is read back is what was computed with."""
+        known = {self.name: self.value} | dict(self.ends or {})
+        return {name: float(self.written(value)) / self.scale for name, value in known.items()}
+
+    @property
+    def scale(self) -> int:
+        """What a value is multiplied with to be written."""
+        return 100 if self.unit == "%" else 1
+
+    def written(self, value: float) -> str:
         """As it stands in the page."""
-        return f"{self.value * (100 if self.unit == '%' else 1):.6g}"
+        return f"{value * self.scale:.4g}" if abs(value) < 1000 else f"{value * self.scale:.12g}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +111,10 @@ class Sheet:
 
     def values(self, **changed: Any) -> dict[str, Any]:
         """Everything by name; with some assumptions changed, to numbers or arrays."""
-        known: dict[str, Any] = {item.name: item.value for item in self.assumptions} | changed
+        known: dict[str, Any] = {}
+        for item in self.assumptions:
+            known |= item.entries
+        known |= changed
         for result in self.results:
             known[result.name] = _computed(result.tree, known)
         return known
@@ -132,19 +151,26 @@ class Sheet:
 
 def _field(key: str, item: Assumption) -> Element:
     place = f"{key}-{item.name}"
-    entry = tag(
-        "input",
-        id=place,
-        type="number",
-        step="any",
-        value=item.shown,
-        data_name=item.name,
-        data_scale=100 if item.unit == "%" else 1,
-        aria_describedby=f"{place}-source",
-    )
-    unit = tag("span", item.unit, class_="unit")
+    inputs = [
+        tag(
+            "input",
+            id=f"{key}-{name}",
+            type="number",
+            step="any",
+            value=item.written(value),
+            data_name=name,
+            data_scale=item.scale,
+            aria_describedby=f"{place}-source",
+            aria_label=f"{item.label}, {_ENDS[n]}" if n else None,
+        )
+        for n, (name, value) in enumerate(item.entries.items())
+    ]
+    value, ends = inputs[0], inputs[1:]
+    told = [" (", ends[0], " to ", ends[1], ")"] if ends else []
+    unit = tag("span", item.unit, class_="unit") if item.unit else None
     source = tag("span", item.source, id=f"{place}-source", class_="source")
-    return tag("div", tag("label", item.label, for_=place), tag("span", entry, unit, class_="entry"), source)
+    entry = tag("span", value, *told, unit, class_="entry")
+    return tag("div", tag("label", item.label, for_=place), entry, source)
 
 
 def _tree(node: ast.expr) -> Tree:

@@ -17,13 +17,8 @@ _CORE_HOUR = 0.04
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Is it worth going on? Stage 1: start, with dozens of labels. Everything stays on this machine.",
+    help="Is it worth going on? start: with dozens of labels; size: what it would need. All stays on this machine.",
 )
-
-
-@app.callback()
-def group() -> None:
-    """Keeps `start` a command of its own name."""
 
 
 @app.command()
@@ -65,10 +60,48 @@ def start(
         show(stage, out)
 
 
+@app.command()
+def size(
+    videos: Annotated[Path, typer.Argument(help="Folder of videos like those to come.")],
+    videos_a_day: Annotated[float, typer.Option(min=1, help="What the department would get.")] = 100_000,
+    pilot: Annotated[
+        Path | None, typer.Option(help="Folder of stage 1: its thresholds say how much is called.")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="How many videos are timed.")] = 12,
+    look_seconds: Annotated[float, typer.Option(min=0, help="Time of one look by a person.")] = 60.0,
+    cost_per_label: Annotated[float, typer.Option(min=0, help="Of one look by a person.")] = 0.4,
+    out: Annotated[Path, typer.Option(help="Folder for report.html and result.json.")] = Path("pilot/size"),
+    bundle: BundleOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Time some videos, and say how many cores and people a load like theirs needs.
+
+    Example: earshot pilot size videos/ --videos-a-day 100000 --pilot pilot
+    """
+    import numpy as np
+
+    from engines.cli.common import errors_told as data_errors_told
+    from engines.cli.common import progress
+    from streamer.cli.pilot.size import Load, measure, sheet_of, write
+
+    with errors_told(), data_errors_told():
+        settings = _settings(videos, bundle, config)
+        measured = measure(videos, sample, settings, pilot, np.random.default_rng(0), progress)
+        sheet = sheet_of(measured, Load(videos_a_day, look_seconds, cost_per_label, _CORE_HOUR))
+        told = write(measured, sheet, out)
+    if as_json:
+        print_json(told)
+        return
+    for result in sheet.results:
+        typer.echo(f"{result.label:<48} {sheet.told(result.name):>12}")
+    typer.echo(f"page   {out / 'report.html'}")
+
+
 def _settings(videos: Path, bundle: str | None, config: Path | None) -> Settings:
-    """Settings under which the folder may be read; what is remembered is kept in this process only."""
+    """Settings under which the folder may be read. Nothing is remembered: every time is that of all the work."""
     from streamer.cache.redis import CacheOptions
 
     settings = settings_from(config, engine__bundle=bundle, log__level="error")
     fetch = settings.fetch.model_copy(update={"file_roots": (*settings.fetch.file_roots, videos.resolve())})
-    return settings.model_copy(update={"fetch": fetch, "cache": CacheOptions()})
+    return settings.model_copy(update={"fetch": fetch, "cache": CacheOptions(memory_bytes=0)})

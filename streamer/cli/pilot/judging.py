@@ -10,6 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from streamer.errors import EarshotError, UndecodableError
 from streamer.pipeline import Pipeline
 from streamer.records import TASKS, Batch, Event, State, Task, Verdict
 from streamer.settings import Settings
+
+#: `progress(label, total)` lasts as long as the work and gives what is called once per piece.
+Progress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
 #: What is taken for a video in a folder; FFmpeg decides whether it is one.
 ENDINGS = frozenset(

@@ -19,7 +19,7 @@ WAYS: dict[WayName, str] = {
     "by_cost": "as shipped, threshold by your costs",
     "head": "a head learnt from your labels",
 }
-_BAD = {"clickbait": "clickbait", "adult": "not for minors", "relevance": "irrelevant to its query"}
+_BAD = {"clickbait": "are clickbait", "adult": "are not for minors", "relevance": "do not answer their query"}
 
 
 def page(stage: Stage) -> str:
@@ -63,7 +63,7 @@ def _answer(answer: Answer) -> Element:
     return tag(
         "div",
         tag("strong", f"{answer.task.capitalize()}: {answer.answer}"),
-        tag("p", f"{answer.reason.capitalize()}."),
+        tag("p", f"{answer.reason[0].upper()}{answer.reason[1:]}."),
         begin,
         class_=look,
     )
@@ -74,7 +74,7 @@ def _caught(found: Finding) -> Element:
     rows = [_way(name, way, best=name == found.best) for name, way in found.ways.items()]
     head = tag("tr", *(tag("th", column, scope="col") for column in columns))
     told = (
-        f"{found.bad} of {found.videos} labelled videos are {_BAD[found.task]}. By the way in bold "
+        f"{found.bad} of {found.videos} labelled videos {_BAD[found.task]}. By the way in bold "
         f"{len(found.caught)} of them are caught, {len(found.missed)} are missed, and {len(found.false_alarms)} others "
         "are called."
     )

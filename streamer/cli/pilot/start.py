@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from engines.pilot.few_shot import FEWEST, Costs
 from engines.pilot.finding import Evidence, Finding, find
 from engines.pilot.labels import Label, Labels, read_labels
 from streamer.assemble import Parts, open_parts
-from streamer.cli.pilot.judging import Judged, Judging, events_of, find_videos
-from streamer.cli.pilot.worth import Terms, sheet_of
+from streamer.cli.pilot.judging import Judged, Judging, Progress, events_of, find_videos
+from streamer.cli.pilot.worth import MOST_MORE, Terms, sheet_of
 from streamer.errors import EarshotError
 from streamer.records import TASKS, Action, Clip, Task, Verdict
 from streamer.report.sheet import Sheet
@@ -24,7 +24,7 @@ from streamer.settings import Settings
 
 #: What stage 1 leaves in its folder.
 STORE, RESULT, REPORT, REJECTED = "judged.jsonl", "result.json", "report.html", "rejected.jsonl"
-_CARDS, _CARDS_OF_A_KIND = 12, 3
+_CARDS, _CARDS_OF_A_KIND = 8, 2
 _LOOK_SECONDS = 60.0
 _NEXT = 10
 
@@ -53,15 +53,13 @@ class Stage:
     wall_seconds: float
 
 
-def run(
-    videos: Path, labels_file: Path, out: Path, terms: Terms, settings: Settings, bar: Callable[..., object]
-) -> Stage:
-    """Judge what is not judged yet, and find. `bar(name, total)` is a context that gives what moves it on."""
+def run(videos: Path, labels_file: Path, out: Path, terms: Terms, settings: Settings, progress: Progress) -> Stage:
+    """Judge what is not judged yet, and find. Raises `ValueError` when no label or no video can be used."""
     labels = read_labels(labels_file, find_videos(videos))
     write_rejected(labels.rejected, out / REJECTED)
     events = events_of(videos, {file: label.words for file, label in labels.by_file.items()}, find_videos(videos))
     with open_parts(settings) as parts:
-        with bar("judging", len(events)) as advance:  # type: ignore[attr-defined]
+        with progress("judging", len(events)) as advance:
             judged = Judging(parts, settings, out / STORE).all(videos, events, advance)
         findings = [found for task in TASKS if (found := _found(task, judged, labels, terms)) is not None]
         cpu_seconds = mean_cpu_seconds(judged, settings.engine.threads)
@@ -99,15 +97,18 @@ def answer_of(found: Finding, sheet: Sheet | None, judged: Sequence[Judged], lab
             return Answer(found.task, f"label {20 - came} more {name} ones", reason, _next(found, name, judged, labels))
     assert sheet is not None
     values = sheet.values()
-    low, high = (f"{float(values[name]):+,.0f}" for name in ("saving_low", "saving_high"))
-    reason = f"on 1,000 videos {float(values['saving']):+,.0f} is saved, between {low} and {high}"
+    low, saving, high = (f"{float(values[name]):+,.0f}" for name in ("saving_low", "saving", "saving_high"))
+    cheaper = "letting all pass" if values["nobody"] < values["people"] else "people looking at all"
+    reason = f"on 1,000 videos {saving} is saved against {cheaper}, {low} at worst and {high} at best"
     if values["answer"] > 0:
         return Answer(found.task, "go", reason)
     if values["answer"] < 0:
-        return Answer(found.task, "no-go", reason if values["saving_high"] < 0 else f"{reason}: too close to tell")
+        return Answer(
+            found.task, "no-go", reason if values["saving_high"] < 0 else f"{reason}; {MOST_MORE} labels would not tell"
+        )
     name = "bad" if values["from_bad"] else "good"
     doing = f"label {values['more']:.0f} more {name} ones"
-    return Answer(found.task, doing, f"{reason}: too few to tell", _next(found, name, judged, labels))
+    return Answer(found.task, doing, reason, _next(found, name, judged, labels))
 
 
 def _next(found: Finding, kind: str, judged: Sequence[Judged], labels: Labels) -> tuple[str, ...]:

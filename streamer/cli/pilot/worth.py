@@ -44,26 +44,24 @@ def sheet_of(finding: Finding, terms: Terms, cpu_seconds: float) -> Sheet:
     assumptions = (
         Assumption("videos_a_day", "Videos a day", terms.videos_a_day, "", given),
         Assumption("base_rate", "Bad ones among them", base, "%", of_labels if terms.base_rate is None else given),
-        *_reached("caught", "Bad ones that are caught", way.caught, "bad"),
-        *_reached("alarms", "Good ones that are called", way.false_alarms, "good"),
+        _reached("caught", "Bad ones that are caught", way.caught, "bad"),
+        _reached("alarms", "Good ones that are called", way.false_alarms, "good"),
         Assumption("miss", "Cost of a miss", terms.miss, "", given),
         Assumption("label", "Cost of one look by a person", terms.label, "", given),
         Assumption("false_alarm", "Cost of a false alarm beside the look", terms.false_alarm, "", given),
         Assumption("cpu_seconds", "CPU time of a video", cpu_seconds, "s", "measured on your videos on this machine"),
         Assumption("core_hour", "Cost of a core for an hour", terms.core_hour, "", given),
-        Assumption("bad_labels", "Bad videos with a label", finding.bad, "", "your labels"),
-        Assumption("good_labels", "Good videos with a label", finding.videos - finding.bad, "", "your labels"),
     )
-    return Sheet(finding.task, assumptions, _RESULTS)
+    had = (
+        Result("bad_labels", "", f"{finding.bad}", hidden=True),
+        Result("good_labels", "", f"{finding.videos - finding.bad}", hidden=True),
+    )
+    return Sheet(finding.task, assumptions, (*had, *_RESULTS))
 
 
-def _reached(name: str, label: str, reach: Reach, kind: str) -> tuple[Assumption, Assumption, Assumption]:
-    source = f"measured on {reach.of} {kind} videos that were held out"
-    return (
-        Assumption(name, label, reach.value, "%", source),
-        Assumption(f"{name}_low", "at least", reach.low, "%", "lower end of the 95 % interval"),
-        Assumption(f"{name}_high", "at most", reach.high, "%", "upper end of the 95 % interval"),
-    )
+def _reached(name: str, label: str, reach: Reach, kind: str) -> Assumption:
+    source = f"measured on {reach.of} {kind} videos, with the 95 % interval"
+    return Assumption(name, label, reach.value, "%", source, {f"{name}_low": reach.low, f"{name}_high": reach.high})
 
 
 _RESULTS = (

@@ -94,7 +94,7 @@ def test_what_is_simulated_is_read_back(tmp_path: Path, name: str) -> None:
 
 
 def test_a_log_of_no_known_arm_says_which_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="came no unit of control or treatment; the arms are A, B"):
+    with pytest.raises(ValueError, match="came no unit of control and treatment; the arms are A, B"):
         read_log(written(tmp_path, "unit,arm,likes,views\na,A,1,1\nb,B,1,1\n"), LAYOUT)
     with pytest.raises(ValueError, match="first broken row: line 2: likes: came 'x'"):
         read_log(written(tmp_path, "unit,arm,likes,views\na,A,x,1\n"), LAYOUT)

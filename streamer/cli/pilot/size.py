@@ -1,0 +1,197 @@
+"""Stage 3: what a department would need, from the time that a few of its videos take and the thresholds agreed on."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from engines.data.rows import write_whole
+from streamer.assemble import open_parts
+from streamer.cli.pilot.judging import Progress, events_of, find_videos, judged_once
+from streamer.cli.pilot.start import REPORT, RESULT
+from streamer.errors import EarshotError
+from streamer.records import Action, Verdict
+from streamer.report.sheet import Assumption, Result, Sheet
+from streamer.report.shell import masthead, shell
+from streamer.report.tag import tag
+from streamer.settings import Settings
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the videos that were timed, one after the other. Means of a video, but for fastest and slowest.
+
+    resident_bytes: the most memory of this process, without its decoding children. called: share that is called, by
+    what `called_from` says.
+    """
+
+    videos: int
+    failed: tuple[str, ...]
+    cpu_seconds: float
+    fastest: float
+    slowest: float
+    wall_seconds: float
+    duration_seconds: float
+    resident_bytes: int
+    called: float
+    called_from: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the department expects, and what it pays."""
+
+    videos_a_day: float
+    look_seconds: float
+    cost_per_label: float
+    core_hour: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    verdicts: tuple[Verdict, ...]
+    wall_seconds: float
+
+
+def measure(
+    videos: Path, sample: int, settings: Settings, pilot: Path | None, rng: np.random.Generator, progress: Progress
+) -> Measured:
+    """Time videos drawn from a folder. Raises `ValueError` when none can be judged or the pilot has left no result."""
+    files = find_videos(videos)
+    agreed = None if pilot is None else _agreed(pilot / RESULT)
+    chosen: list[str] = sorted(rng.choice(files, min(sample, len(files)), replace=False).tolist())
+    timed: dict[str, _Timed] = {}
+    with open_parts(settings) as parts, progress("timing", len(chosen) + 1) as advance:
+        events = events_of(videos, {}, chosen)
+        for file in [chosen[0], *chosen]:
+            started = time.monotonic()
+            try:
+                verdicts, embedding = judged_once(parts.pipeline, events[file], settings.worker.deadline_seconds)
+            except EarshotError:
+                embedding = ()
+            if embedding:
+                timed[file] = _Timed(verdicts, time.monotonic() - started)  # the first one warmed up: its second time
+            advance()
+    if not timed:
+        raise ValueError(f"{videos}: came no video that can be judged among {len(chosen)}, expected one or more")
+    failed = tuple(file for file in chosen if file not in timed)
+    return _summed(list(timed.values()), failed, settings.engine.threads, agreed)
+
+
+def _agreed(path: Path) -> tuple[float, str]:
+    """The share called by the recommended ways of stage 1, of its task that calls most."""
+    if not path.is_file():
+        raise ValueError(f"{path}: came no result of stage 1, expected one; run `earshot pilot start` first")
+    findings = msgspec.json.decode(path.read_bytes())["findings"]
+    shares = {found["task"]: len(found["ways"][found["best"]]["called"]) / found["videos"] for found in findings}
+    if not shares:
+        raise ValueError(f"{path}: came a result without findings, expected labels of one task or more")
+    task = max(shares, key=lambda name: shares[name])
+    return shares[task], f"by the way that stage 1 recommends for {task}, on its labelled videos"
+
+
+def _summed(
+    timed: Sequence[_Timed], failed: tuple[str, ...], threads: int, agreed: tuple[float, str] | None
+) -> Measured:
+    cpu_N = np.array(
+        [(one.verdicts[0].cost.decode_cpu_ms + one.verdicts[0].cost.engine_ms * threads) / 1000 for one in timed]
+    )
+    lengths = [one.verdicts[0].coverage.duration_seconds for one in timed if one.verdicts[0].coverage]
+    hit = float(np.mean([any(verdict.action is not Action.ALLOW for verdict in one.verdicts) for one in timed]))
+    called, called_from = agreed or (hit, f"by the shipped thresholds, on the {len(timed)} videos that were timed")
+    return Measured(
+        videos=len(timed),
+        failed=failed,
+        cpu_seconds=float(cpu_N.mean()),
+        fastest=float(cpu_N.min()),
+        slowest=float(cpu_N.max()),
+        wall_seconds=float(np.mean([one.wall_seconds for one in timed])),
+        duration_seconds=float(np.mean(lengths)) if lengths else 0.0,
+        resident_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        called=called,
+        called_from=called_from,
+    )
+
+
+def sheet_of(measured: Measured, load: Load) -> Sheet:
+    """Cores, memory and people under assumptions that readers may change."""
+    timed = (
+        f"mean of {measured.videos} of your videos on this machine, {measured.fastest:.2f} to {measured.slowest:.2f} s"
+    )
+    given, guess = "said on the command line", "an assumption; put your own here"
+    assumptions = (
+        Assumption("videos_a_day", "Videos a day", load.videos_a_day, "", given),
+        Assumption("peak", "Busiest hour against the mean", 2.5, "x", guess),
+        Assumption("cpu_seconds", "CPU time of a video", measured.cpu_seconds, "s", timed),
+        Assumption("busy", "How busy cores may be", 0.7, "%", "the rest is for bursts, retries and a lost machine"),
+        Assumption("memory", "Memory of a worker", measured.resident_bytes / 1e9, "GB", "the most this process held"),
+        Assumption("core_hour", "Cost of a core for an hour", load.core_hour, "", given),
+        Assumption("called", "Videos that are called", measured.called, "%", measured.called_from),
+        Assumption("look_seconds", "Time of one look by a person", load.look_seconds, "s", given),
+        Assumption("hours", "Hours a day that a person looks", 5.5, "h", guess),
+        Assumption("days", "Days a week that a person works", 5, "", guess),
+        Assumption("label", "Cost of one look by a person", load.cost_per_label, "", given),
+    )
+    results = (
+        Result("mean_cores", "Cores at work on average", "videos_a_day * cpu_seconds / 86400", digits=2),
+        Result("cores", "Cores to have for the busiest hour", "max(1, ceil(mean_cores * peak / busy))"),
+        Result("gigabytes", "Memory, one worker a core", "cores * memory", unit="GB", digits=1),
+        Result("core_month", "Cost of the cores in a month", "cores * core_hour * 730"),
+        Result("looks", "Looks by people a day", "videos_a_day * called"),
+        Result("people", "People to employ", "ceil(looks * look_seconds / 3600 / hours * 7 / days)"),
+        Result("looks_month", "Cost of their looks in a month", "looks * label * 365 / 12"),
+        Result(
+            "all_people",
+            "People, were all videos looked at",
+            "ceil(videos_a_day * look_seconds / 3600 / hours * 7 / days)",
+        ),
+        Result("most", "Videos a day on one core, no busier than that", "86400 * busy / cpu_seconds"),
+    )
+    return Sheet("size", assumptions, results)
+
+
+def page(measured: Measured, sheet: Sheet) -> str:
+    """The page as text, to be written as UTF-8."""
+    figures = [
+        ("videos timed", f"{measured.videos:,}"),
+        ("CPU time of one", f"{measured.cpu_seconds:.2f} s"),
+        ("length of one", f"{measured.duration_seconds:.1f} s"),
+        ("cores to have", sheet.told("cores")),
+        ("people to employ", sheet.told("people")),
+    ]
+    failed = f"{len(measured.failed)} of the videos drawn cannot be judged and are left out."
+    told = {
+        "CPU time": "of the decoding child, and the time in engines on their threads. No GPU is counted.",
+        "One after the other": f"a video took {measured.wall_seconds:.2f} s here, other work on the machine included.",
+        "Not counted": "Kafka, Redis, storage and network; fetching costs no CPU time to speak of.",
+        "Left out": failed,
+    }
+    entries = (tag("li", tag("b", f"{name}: "), text) for name, text in told.items())
+    return shell(
+        "Earshot: size",
+        masthead("What a department would need", "From the time that your own videos take here.", figures),
+        tag(
+            "main",
+            tag(
+                "section",
+                tag("h2", "Load, hardware, people"),
+                tag("div", sheet.element(heading="Assumptions"), class_="panel"),
+            ),
+            tag("section", tag("h2", "How it was measured"), tag("ul", *entries, class_="panel plain")),
+        ),
+        styles=("study.css",),
+        script="sheet.js",
+    )
+
+
+def write(measured: Measured, sheet: Sheet, out: Path) -> dict[str, object]:
+    """The page and the numbers behind it; what scripts are told."""
+    told = {"measured": measured, "needs": {name: float(value) for name, value in sheet.values().items()}}
+    write_whole(out / RESULT, msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+    write_whole(out / REPORT, page(measured, sheet).encode())
+    return told | {"report": str(out / REPORT)}

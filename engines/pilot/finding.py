@@ -123,7 +123,7 @@ def _best(calls: dict[WayName, Bool], bad_N: Bool, costs: Costs, rng: np.random.
 
     def price_of(name: WayName) -> Float64:
         called_N = calls[name].mean(0)
-        return np.where(bad_N, (1 - called_N) * costs.miss, called_N * costs.false_alarm)
+        return np.asarray(np.where(bad_N, (1 - called_N) * costs.miss, called_N * costs.false_alarm))
 
     best: WayName = "shipped"
     for name in calls:

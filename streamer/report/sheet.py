@@ -119,21 +119,25 @@ class Sheet:
             known[result.name] = _computed(result.tree, known)
         return known
 
+    def numbers(self) -> dict[str, float]:
+        """Everything by name, under the assumptions as they are."""
+        return {name: float(value) for name, value in self.values().items()}
+
     def told(self, name: str) -> str:
         """A result under the assumptions as they are, as the page writes it."""
         result = next(item for item in self.results if item.name == name)
-        return result.told(float(self.values()[name]))
+        return result.told(self.numbers()[name])
 
     def element(self, *, heading: str) -> Element:
         """A form of the assumptions beside the results."""
-        values = self.values()
+        values = self.numbers()
         fields = [_field(self.key, item) for item in self.assumptions]
         shown = [item for item in self.results if not item.hidden]
         told = [
             tag(
                 "div",
                 tag("dt", item.label),
-                tag("dd", tag("output", item.told(float(values[item.name])), data_result=item.name)),
+                tag("dd", tag("output", item.told(values[item.name]), data_result=item.name)),
             )
             for item in shown
         ]

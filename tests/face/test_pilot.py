@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file = f"{'more/' if index % 2 else ''}clip-{index:02d}.mp4"
         render_clip(truth, folder / "videos" / file)
         if index < CLIPS - 3:
-            title = HOSTILE if index == 0 else truth.words.title
+            title = HOSTILE if index == 0 else truth.title
             rows.append([file, title, truth.labels.clickbait, truth.labels.adult])
     (folder / "videos" / "text.mp4").write_text("no video")
     with (folder / "labels.csv").open("w", newline="") as lines:
@@ -80,12 +80,6 @@ def test_findings_are_of_the_labelled_videos_that_can_be_judged(folder: Path, do
     assert [found["task"] for found in document["findings"]] == ["clickbait", "adult"]
     rejected = [json.loads(line) for line in (folder / "pilot" / "rejected.jsonl").read_text().splitlines()]
     assert [row["place"] for row in rejected] == ["line 17", "line 18"]
-
-
-def test_unlabelled_videos_are_proposed_for_the_next_labels(document: dict[str, Any]) -> None:
-    unlabelled = {f"{'more/' if index % 2 else ''}clip-{index:02d}.mp4" for index in range(CLIPS - 3, CLIPS)}
-    asking = [answer for answer in document["answers"] if answer["answer"].startswith("label")]
-    assert asking and all(set(answer["label_next"]) == unlabelled for answer in asking)
 
 
 def test_a_stopped_run_judges_only_what_is_left(folder: Path, document: dict[str, Any]) -> None:

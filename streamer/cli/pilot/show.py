@@ -20,7 +20,7 @@ def document(stage: Stage, out: Path) -> dict[str, object]:
     return {
         "answers": stage.answers,
         "findings": stage.findings,
-        "worth": {task: sheet.values() for task, sheet in stage.sheets.items()},
+        "worth": {task: sheet.numbers() for task, sheet in stage.sheets.items()},
         "videos": len(stage.judged),
         "undecodable": [item.file for item in stage.judged if not item.embedding],
         "labels": len(stage.labels.by_file),
@@ -33,7 +33,7 @@ def document(stage: Stage, out: Path) -> dict[str, object]:
 
 def write(stage: Stage, out: Path) -> None:
     """The page and the numbers behind it."""
-    content = msgspec.json.encode(document(stage, out), enc_hook=float)
+    content = msgspec.json.encode(document(stage, out))
     write_whole(out / RESULT, msgspec.json.format(content, indent=2) + b"\n")
     write_whole(out / REPORT, page(stage).encode())
 

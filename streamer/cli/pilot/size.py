@@ -191,7 +191,7 @@ def page(measured: Measured, sheet: Sheet) -> str:
 
 def write(measured: Measured, sheet: Sheet, out: Path) -> dict[str, object]:
     """The page and the numbers behind it; what scripts are told."""
-    told = {"measured": measured, "needs": {name: float(value) for name, value in sheet.values().items()}}
+    told = {"measured": measured, "needs": sheet.numbers()}
     write_whole(out / RESULT, msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
     write_whole(out / REPORT, page(measured, sheet).encode())
     return told | {"report": str(out / REPORT)}

@@ -26,7 +26,8 @@ from streamer.settings import Settings
 STORE, RESULT, REPORT, REJECTED = "judged.jsonl", "result.json", "report.html", "rejected.jsonl"
 _CARDS, _CARDS_OF_A_KIND = 8, 2
 _LOOK_SECONDS = 60.0
-_NEXT = 10
+#: Unlabelled videos that are named, and labels of a kind that are asked for where there are too few.
+_NEXT, _ENOUGH = 10, 20
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -88,27 +89,27 @@ def mean_cpu_seconds(judged: Sequence[Judged], threads: int) -> float:
 
 def answer_of(found: Finding, sheet: Sheet | None, judged: Sequence[Judged], labels: Labels) -> Answer:
     """The rule: go when even the worst end saves, no-go when even the best does not; else the labels that tell."""
-    good = found.videos - found.bad
-    for name, came in (("bad", found.bad), ("good", good)):
-        if came < FEWEST or sheet is None:
-            if came >= FEWEST:
-                continue
-            reason = f"only {came} {name} {'video has' if came == 1 else 'videos have'} a label; {FEWEST} say the least"
-            return Answer(found.task, f"label {20 - came} more {name} ones", reason, _next(found, name, judged, labels))
-    assert sheet is not None
-    values = sheet.values()
-    low, saving, high = (f"{float(values[name]):+,.0f}" for name in ("saving_low", "saving", "saving_high"))
-    cheaper = "letting all pass" if values["nobody"] < values["people"] else "people looking at all"
-    reason = f"on 1,000 videos {saving} is saved against {cheaper}, {low} at worst and {high} at best"
+    for kind, came in (("bad", found.bad), ("good", found.videos - found.bad)):
+        if came < FEWEST:
+            reason = f"{came} {kind} videos have a label; {FEWEST} are the fewest that say anything"
+            more = f"label {_ENOUGH - came} more {kind} ones"
+            return Answer(found.task, more, reason, _next(found, kind, judged, labels))
+    assert sheet is not None, "there are labels of both kinds"
+    values = sheet.numbers()
+    saving, low, high = (values[name] for name in ("saving", "saving_low", "saving_high"))
+    cheaper = "when all pass" if values["nobody"] < values["people"] else "when people look at all"
+    reason = f"1,000 videos cost {_less(saving)} than {cheaper}; at worst {_less(low)}, at best {_less(high)}"
     if values["answer"] > 0:
         return Answer(found.task, "go", reason)
     if values["answer"] < 0:
-        return Answer(
-            found.task, "no-go", reason if values["saving_high"] < 0 else f"{reason}; {MOST_MORE} labels would not tell"
-        )
-    name = "bad" if values["from_bad"] else "good"
-    doing = f"label {values['more']:.0f} more {name} ones"
-    return Answer(found.task, doing, reason, _next(found, name, judged, labels))
+        return Answer(found.task, "no-go", reason if high < 0 else f"{reason}; {MOST_MORE} more labels would not tell")
+    kind = "bad" if values["from_bad"] else "good"
+    more = f"label {values['more']:.0f} more {kind} ones"
+    return Answer(found.task, more, reason, _next(found, kind, judged, labels))
+
+
+def _less(saving: float) -> str:
+    return f"{abs(saving):,.0f} {'less' if saving > 0 else 'more'}"
 
 
 def _next(found: Finding, kind: str, judged: Sequence[Judged], labels: Labels) -> tuple[str, ...]:

@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -20,8 +18,9 @@ Bool = NDArray[np.bool_]
 FOLDS, REPEATS = 5, 5
 #: Fewer videos of either class than this cannot be shared out to folds in a way that says anything.
 FEWEST = 5
-#: Inverse strength of the penalty: with 256 values and 50 videos only a strong one holds.
-INVERSE_PENALTY = 0.003
+#: Inverse strength of the penalty, and how much less of it the shipped logit bears. Chosen on 12 draws of 50 of 370
+#: validation clips of the composed benchmark, judged on the others (docs/pilot.md).
+INVERSE_PENALTY, LOGIT_WEIGHT = 0.003, 3.0
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,16 @@ class HeldOut:
     called_RN: Bool
 
 
-def head() -> Pipeline:
-    """Logistic regression on standardised values."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=INVERSE_PENALTY, max_iter=2000))
+def features(embeddings_ND: Float64, scores_N: Float64) -> Float64:
+    """float64 (N, D + 1): embeddings of unit norm, so that each value is about 1, and the shipped logits."""
+    sure_N = np.clip(scores_N, 1e-6, 1 - 1e-6)
+    logits_N = LOGIT_WEIGHT * np.log(sure_N / (1 - sure_N))
+    return np.column_stack([embeddings_ND * np.sqrt(embeddings_ND.shape[1]), logits_N])
+
+
+def head() -> LogisticRegression:
+    """Logistic regression under a penalty that 50 videos can bear."""
+    return LogisticRegression(C=INVERSE_PENALTY, max_iter=2000)
 
 
 def few_shot(features_ND: Float64, labels_N: Bool, costs: Costs, rng: np.random.Generator) -> HeldOut:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.evaluation.metrics import average_precision
-from engines.pilot.few_shot import FEWEST, Bool, Costs, Float64, by_cost, few_shot
+from engines.pilot.few_shot import FEWEST, Bool, Costs, Float64, by_cost, features, few_shot
 from engines.pilot.uncertainty import Reach, bootstrap, share
 
 WayName = Literal["shipped", "by_cost", "head"]
@@ -83,8 +83,7 @@ def find(task: str, evidence: Evidence, costs: Costs, rng: np.random.Generator) 
     enough = min(bad, good) >= FEWEST
     if enough:
         cheap = by_cost(evidence.scores_N, bad_N, costs, rng)
-        logits_N = np.log(np.clip(evidence.scores_N, 1e-6, None) / np.clip(1 - evidence.scores_N, 1e-6, None))
-        fitted = few_shot(np.column_stack([evidence.embeddings_ND, logits_N]), bad_N, costs, rng)
+        fitted = few_shot(features(evidence.embeddings_ND, evidence.scores_N), bad_N, costs, rng)
         called |= {"by_cost": (cheap.scores_N, cheap.called_RN), "head": (fitted.scores_N, fitted.called_RN)}
     best = _best({name: calls_RN for name, (_, calls_RN) in called.items()}, bad_N, costs, rng)
     mostly_N = called[best][1].mean(0) >= 0.5

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 import msgspec
 import numpy as np
 
-from streamer.report.tag import tag
+from streamer.report.tag import Child, tag
 
 Tree = str | float | list[Any]
 
@@ -170,7 +170,7 @@ def _field(key: str, item: Assumption) -> Element:
         for n, (name, value) in enumerate(item.entries.items())
     ]
     value, ends = inputs[0], inputs[1:]
-    told = [" (", ends[0], " to ", ends[1], ")"] if ends else []
+    told: list[Child] = [" (", ends[0], " to ", ends[1], ")"] if ends else []
     unit = tag("span", item.unit, class_="unit") if item.unit else None
     source = tag("span", item.source, id=f"{place}-source", class_="source")
     entry = tag("span", value, *told, unit, class_="entry")

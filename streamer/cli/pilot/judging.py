@@ -32,9 +32,10 @@ ENDINGS = frozenset(
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """One video. `key` stands for all that the verdicts depend on; `seconds` is wall time, CPU time is in verdicts.
+    """One video. `key` stands for all that the verdicts depend on.
 
-    embedding: float32 values of unit norm; empty where nothing was perceived. error: why it could not even be read.
+    embedding: float32 values of unit norm; empty where nothing was perceived. cpu_seconds: of this process and of the
+    decoding child. error: why it could not even be read.
     """
 
     file: str
@@ -42,7 +43,8 @@ class Judged(msgspec.Struct, frozen=True):
     event: Event
     verdicts: tuple[Verdict, ...] = ()
     embedding: tuple[float, ...] = ()
-    seconds: float = 0.0
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
     error: str | None = None
 
     def verdict(self, task: str) -> Verdict | None:
@@ -98,7 +100,7 @@ class Judging:
                 key = self._key(folder / file, event)
                 item = known.get(key)
                 if item is None:
-                    item = self._one(file, key, event)
+                    item = judge_once(self.parts.pipeline, file, key, event, self.settings.worker.deadline_seconds)
                     lines.write(msgspec.json.encode(item) + b"\n")
                     lines.flush()
                     os.fsync(lines.fileno())
@@ -113,19 +115,21 @@ class Judging:
         parts = (*origin, status.st_size, status.st_mtime_ns, msgspec.json.encode(event).decode())
         return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
-    def _one(self, file: str, key: str, event: Event) -> Judged:
-        started = time.monotonic()
-        try:
-            verdicts, embedding = judged_once(self.parts.pipeline, event, self.settings.worker.deadline_seconds)
-        except EarshotError as error:
-            return Judged(file, key, event, error=str(error))
-        return Judged(file, key, event, verdicts, embedding, time.monotonic() - started)
+
+def judge_once(pipeline: Pipeline, file: str, key: str, event: Event, timeout_seconds: float) -> Judged:
+    """Verdicts and embedding of one event, and the time that they took; or the reason why there are none."""
+    started, worked = time.monotonic(), time.process_time()
+    try:
+        verdicts, embedding = _answered(pipeline, event, timeout_seconds)
+    except EarshotError as error:
+        return Judged(file, key, event, error=str(error))
+    cpu_seconds = time.process_time() - worked + verdicts[0].cost.decode_cpu_ms / 1000
+    return Judged(file, key, event, verdicts, embedding, time.monotonic() - started, cpu_seconds)
 
 
-def judged_once(
+def _answered(
     pipeline: Pipeline, event: Event, timeout_seconds: float
 ) -> tuple[tuple[Verdict, ...], tuple[float, ...]]:
-    """Verdicts and embedding of one event. Raises `EarshotError` when it cannot be fetched or an engine fails."""
     started = time.monotonic()
     with pipeline.fetch(event, timeout_seconds=timeout_seconds) as content:
         try:

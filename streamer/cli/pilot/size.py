@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,9 @@ import numpy as np
 
 from engines.data.rows import write_whole
 from streamer.assemble import open_parts
-from streamer.cli.pilot.judging import Progress, events_of, find_videos, judged_once
+from streamer.cli.pilot.judging import Judged, Progress, events_of, find_videos, judge_once
 from streamer.cli.pilot.start import REPORT, RESULT
-from streamer.errors import EarshotError
-from streamer.records import Action, Verdict
+from streamer.records import Action
 from streamer.report.sheet import Assumption, Result, Sheet
 from streamer.report.shell import masthead, shell
 from streamer.report.tag import tag
@@ -52,12 +50,6 @@ class Load:
     core_hour: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Timed:
-    verdicts: tuple[Verdict, ...]
-    wall_seconds: float
-
-
 def measure(
     videos: Path, sample: int, settings: Settings, pilot: Path | None, rng: np.random.Generator, progress: Progress
 ) -> Measured:
@@ -65,22 +57,18 @@ def measure(
     files = find_videos(videos)
     agreed = None if pilot is None else _agreed(pilot / RESULT)
     chosen: list[str] = sorted(rng.choice(files, min(sample, len(files)), replace=False).tolist())
-    timed: dict[str, _Timed] = {}
+    events = events_of(videos, {}, chosen)
+    timed: dict[str, Judged] = {}  # the first one warms up: its second time replaces its first
     with open_parts(settings) as parts, progress("timing", len(chosen) + 1) as advance:
-        events = events_of(videos, {}, chosen)
         for file in [chosen[0], *chosen]:
-            started = time.monotonic()
-            try:
-                verdicts, embedding = judged_once(parts.pipeline, events[file], settings.worker.deadline_seconds)
-            except EarshotError:
-                embedding = ()
-            if embedding:
-                timed[file] = _Timed(verdicts, time.monotonic() - started)  # the first one warmed up: its second time
+            item = judge_once(parts.pipeline, file, "", events[file], settings.worker.deadline_seconds)
+            if item.embedding:
+                timed[file] = item
             advance()
     if not timed:
         raise ValueError(f"{videos}: came no video that can be judged among {len(chosen)}, expected one or more")
     failed = tuple(file for file in chosen if file not in timed)
-    return _summed(list(timed.values()), failed, settings.engine.threads, agreed)
+    return _summed(list(timed.values()), failed, agreed)
 
 
 def _agreed(path: Path) -> tuple[float, str]:
@@ -95,12 +83,8 @@ def _agreed(path: Path) -> tuple[float, str]:
     return shares[task], f"by the way that stage 1 recommends for {task}, on its labelled videos"
 
 
-def _summed(
-    timed: Sequence[_Timed], failed: tuple[str, ...], threads: int, agreed: tuple[float, str] | None
-) -> Measured:
-    cpu_N = np.array(
-        [(one.verdicts[0].cost.decode_cpu_ms + one.verdicts[0].cost.engine_ms * threads) / 1000 for one in timed]
-    )
+def _summed(timed: Sequence[Judged], failed: tuple[str, ...], agreed: tuple[float, str] | None) -> Measured:
+    cpu_N = np.array([one.cpu_seconds for one in timed])
     lengths = [one.verdicts[0].coverage.duration_seconds for one in timed if one.verdicts[0].coverage]
     hit = float(np.mean([any(verdict.action is not Action.ALLOW for verdict in one.verdicts) for one in timed]))
     called, called_from = agreed or (hit, f"by the shipped thresholds, on the {len(timed)} videos that were timed")
@@ -166,7 +150,7 @@ def page(measured: Measured, sheet: Sheet) -> str:
     ]
     failed = f"{len(measured.failed)} of the videos drawn cannot be judged and are left out."
     told = {
-        "CPU time": "of the decoding child, and the time in engines on their threads. No GPU is counted.",
+        "CPU time": "of this process and of the decoding child. No GPU is counted.",
         "One after the other": f"a video took {measured.wall_seconds:.2f} s here, other work on the machine included.",
         "Not counted": "Kafka, Redis, storage and network; fetching costs no CPU time to speak of.",
         "Left out": failed,

@@ -63,7 +63,7 @@ def run(videos: Path, labels_file: Path, out: Path, terms: Terms, settings: Sett
         with progress("judging", len(events)) as advance:
             judged = Judging(parts, settings, out / STORE).all(videos, events, advance)
         findings = [found for task in TASKS if (found := _found(task, judged, labels, terms)) is not None]
-        cpu_seconds = mean_cpu_seconds(judged, settings.engine.threads)
+        cpu_seconds = _mean_cpu_seconds(judged)
         sheets = {found.task: sheet_of(found, terms, cpu_seconds) for found in findings if 0 < found.bad < found.videos}
         answers = [answer_of(found, sheets.get(found.task), judged, labels) for found in findings]
         return Stage(
@@ -75,16 +75,15 @@ def run(videos: Path, labels_file: Path, out: Path, terms: Terms, settings: Sett
             _shown(videos, judged, labels, findings, parts),
             f"{parts.bundle.name} {parts.bundle.id[:12]}",
             cpu_seconds,
-            sum(item.seconds for item in judged),
+            sum(item.wall_seconds for item in judged),
         )
 
 
-def mean_cpu_seconds(judged: Sequence[Judged], threads: int) -> float:
-    """CPU time of a video that was decoded: the child's, and the engines' wall time on their threads."""
-    costs = [item.verdicts[0].cost for item in judged if item.embedding]
-    if not costs:
-        raise ValueError("came no video that could be decoded, expected at least one; see judged.jsonl for the reasons")
-    return float(np.mean([(cost.decode_cpu_ms + cost.engine_ms * threads) / 1000 for cost in costs]))
+def _mean_cpu_seconds(judged: Sequence[Judged]) -> float:
+    spent = [item.cpu_seconds for item in judged if item.embedding]
+    if not spent:
+        raise ValueError(f"came no video that can be decoded, expected one or more; {STORE} has the reasons")
+    return float(np.mean(spent))
 
 
 def answer_of(found: Finding, sheet: Sheet | None, judged: Sequence[Judged], labels: Labels) -> Answer:

@@ -93,7 +93,7 @@ def evidence(seed: int, gap: float = 3.0, score_gap: float = 0.0, videos: int = 
         scores_N=scores_N,
         without_called_N=scores_N >= 0.7,
         without_N=scores_N * 0.7,
-        embeddings_ND=features_ND,
+        embeddings_ND=features_ND / np.linalg.norm(features_ND, axis=1, keepdims=True),
     )
 
 

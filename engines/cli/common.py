@@ -68,9 +68,14 @@ def errors_told() -> Iterator[None]:
 
 def need_training_packages() -> None:
     """End the command when torch is not installed, saying how to get it."""
+    need_packages("train", "torch", "onnx", "onnxscript", "matplotlib")
+
+
+def need_packages(extra: str, *names: str) -> None:
+    """End the command when one of these modules is not installed, naming the extra that has it."""
     from importlib.util import find_spec
 
-    missing = [name for name in ("torch", "onnx", "onnxscript", "matplotlib") if find_spec(name) is None]
+    missing = [name for name in names if find_spec(name) is None]
     if missing:
-        typer.echo(f"earshot: this command needs {', '.join(missing)}; pip install 'earshot[train]'", err=True)
+        typer.echo(f"earshot: this command needs {', '.join(missing)}; pip install 'earshot[{extra}]'", err=True)
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engines.cli.common import FirstByDefault, JsonOption, errors_told, print_json, progress
+from engines.cli.common import FirstByDefault, JsonOption, errors_told, need_packages, print_json, progress
 from streamer.cli.ab.show import show, show_study
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def judge(
     Checks the assignment first, adjusts by columns NAME_before (the same count before the experiment), and keeps broken
     rows apart. Example: earshot ab views.csv --guardrail "revenue_per_view=revenue/views:1%"
     """
+    need_packages("pilot", "scipy")
     from engines.outcomes.log import Layout
 
     with errors_told():
@@ -80,6 +81,7 @@ def simulate(
 
     Example: earshot ab simulate out/log.csv --quality-lift 0.05; earshot ab out/log.csv
     """
+    need_packages("pilot", "scipy")
     import numpy as np
 
     from engines.outcomes.simulate import Planted, write_log
@@ -103,6 +105,7 @@ def study(
     as_json: JsonOption = False,
 ) -> None:
     """How often intervals that are looked at all the time are wrong, and how often they find what was planted."""
+    need_packages("pilot", "scipy")
     from engines.outcomes.study import designs, measure
 
     designed = designs(simulations, units)

@@ -44,7 +44,9 @@ def start(
     Stopped, it goes on where it was. Example: earshot pilot start videos/ --labels labels.csv --cost-per-miss 50
     """
     from engines.cli.common import errors_told as data_errors_told
-    from engines.cli.common import progress
+    from engines.cli.common import need_packages, progress
+
+    need_packages("pilot", "sklearn", "scipy")
     from streamer.cli.pilot.show import document, show, write
     from streamer.cli.pilot.start import run
     from streamer.cli.pilot.worth import Terms
@@ -82,7 +84,9 @@ def size(
     import numpy as np
 
     from engines.cli.common import errors_told as data_errors_told
-    from engines.cli.common import progress
+    from engines.cli.common import need_packages, progress
+
+    need_packages("pilot", "sklearn", "scipy")
     from streamer.cli.pilot.size import Load, measure, sheet_of, write
 
     with errors_told(), data_errors_told():

@@ -154,8 +154,8 @@ def _method(stage: Stage) -> Element:
         "at the best ends, or when more than 500 labels would be needed to tell; else label more of the kind that the "
         "width of the interval comes from.",
         "Shares": "intervals of Jeffreys at 95 %. Average precision and what sound added: 2,000 bootstrap samples of "
-        "the videos; where all is ranked right they cannot tell. All say how far chance reaches, not whether these videos "
-        "are like those to come.",
+        "the videos; where all is ranked right they cannot tell. All say how far chance reaches, not whether these "
+        "videos are like those to come.",
         "Held out": "thresholds and the head are judged on videos they have not seen, five times over, in five folds. "
         "The head is logistic regression on the fused embeddings. A later way replaces an earlier one only when it is "
         "cheaper by more than chance.",

@@ -56,12 +56,8 @@ class Stage:
 
 def run(videos: Path, labels_file: Path, out: Path, terms: Terms, settings: Settings, progress: Progress) -> Stage:
     """Judge what is not judged yet, and find. Raises `ValueError` when no label or no video can be used."""
-    labels = read_labels(labels_file, find_videos(videos))
-    write_rejected(labels.rejected, out / REJECTED)
-    events = events_of(videos, {file: label.words for file, label in labels.by_file.items()}, find_videos(videos))
     with open_parts(settings) as parts:
-        with progress("judging", len(events)) as advance:
-            judged = Judging(parts, settings, out / STORE).all(videos, events, advance)
+        judged, labels = judge_labelled(videos, labels_file, out, parts, settings, progress)
         findings = [found for task in TASKS if (found := _found(task, judged, labels, terms)) is not None]
         cpu_seconds = _mean_cpu_seconds(judged)
         sheets = {found.task: sheet_of(found, terms, cpu_seconds) for found in findings if 0 < found.bad < found.videos}
@@ -77,6 +73,18 @@ def run(videos: Path, labels_file: Path, out: Path, terms: Terms, settings: Sett
             cpu_seconds,
             sum(item.wall_seconds for item in judged),
         )
+
+
+def judge_labelled(
+    videos: Path, labels_file: Path, out: Path, parts: Parts, settings: Settings, progress: Progress
+) -> tuple[list[Judged], Labels]:
+    """Read labels and judge what is not judged yet; `out` keeps both what was judged and which rows are broken."""
+    files = find_videos(videos)
+    labels = read_labels(labels_file, files)
+    write_rejected(labels.rejected, out / REJECTED)
+    events = events_of(videos, {file: label.words for file, label in labels.by_file.items()}, files)
+    with progress("judging", len(events)) as advance:
+        return Judging(parts, settings, out / STORE).all(videos, events, advance), labels
 
 
 def _mean_cpu_seconds(judged: Sequence[Judged]) -> float:
@@ -128,7 +136,8 @@ def badness(task: str, score: float) -> float:
     return 1 - score if task == Task.RELEVANCE else score
 
 
-def _found(task: Task, judged: Sequence[Judged], labels: Labels, terms: Terms) -> Finding | None:
+def evidence_of(task: Task, judged: Sequence[Judged], labels: Labels) -> Evidence | None:
+    """A task on the videos that have a label and could be judged; None when there is none."""
     rows = [
         (item, verdict, labels.by_file[item.file].answers[task])
         for item in judged
@@ -138,17 +147,22 @@ def _found(task: Task, judged: Sequence[Judged], labels: Labels, terms: Terms) -
     ]
     if not rows:
         return None
-    bad_N = np.array([answer != (task is Task.RELEVANCE) for _, _, answer in rows])
-    evidence = Evidence(
+    return Evidence(
         files=[item.file for item, _, _ in rows],
-        bad_N=bad_N,
+        bad_N=np.array([answer != (task is Task.RELEVANCE) for _, _, answer in rows]),
         called_N=np.array([verdict.action is not Action.ALLOW for _, verdict, _ in rows]),
         scores_N=np.array([badness(task, verdict.score or 0.0) for _, verdict, _ in rows]),
         without_called_N=np.array([_called_without_sound(verdict) for _, verdict, _ in rows]),
         without_N=np.array([badness(task, _without_sound(verdict)) for _, verdict, _ in rows]),
         embeddings_ND=np.array([item.embedding for item, _, _ in rows], np.float64),
     )
-    return find(task, evidence, _costs(terms, float(bad_N.mean())), np.random.default_rng(0))
+
+
+def _found(task: Task, judged: Sequence[Judged], labels: Labels, terms: Terms) -> Finding | None:
+    evidence = evidence_of(task, judged, labels)
+    if evidence is None:
+        return None
+    return find(task, evidence, _costs(terms, float(evidence.bad_N.mean())), np.random.default_rng(0))
 
 
 def _costs(terms: Terms, sampled: float) -> Costs:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
+import numpy as np
+
 from streamer.report.tag import tag
 
 _HEIGHT, _BOTTOM, _TOP = 240, 26, 8
 _ROW = 34
+_BARS = 120
 #: Share of the width in percent that numbers on the left may take, and that stays free on the right.
 _LEFT, _RIGHT = 9.0, 2.0
 
@@ -125,11 +128,13 @@ def _horizontal(y: float, look: str) -> Element:
 
 
 def _band(line: Line, across: Scale, down: Scale) -> list[Element]:
-    """Bars side by side, as a polygon cannot have percentages."""
+    """Bars side by side, as a polygon cannot have percentages; so many that the steps hardly show."""
     parts = []
-    for n in range(len(line.x) - 1):
-        x, width = across.across(line.x[n]), across.across(line.x[n + 1]) - across.across(line.x[n])
-        top, bottom = down.down(line.high[n]), down.down(line.low[n])
+    edges = np.linspace(line.x[0], line.x[-1], _BARS + 1)
+    for start, end in pairwise(edges):
+        middle = (start + end) / 2
+        x, width = across.across(start), across.across(end) - across.across(start)
+        top, bottom = (down.down(float(np.interp(middle, line.x, ends))) for ends in (line.high, line.low))
         shape = {"x": f"{x:.2f}%", "width": f"{width:.2f}%", "y": f"{top:.1f}", "height": f"{bottom - top:.1f}"}
         parts.append(tag("rect", **shape, class_=f"band {line.look}"))
     return parts

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamer.cli.common import BundleOption, ConfigOption, JsonOption, errors_told, print_json, settings_from
+from streamer.cli.common import (
+    BundleOption,
+    ConfigOption,
+    JsonOption,
+    errors_told,
+    print_json,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from streamer.settings import Settings
@@ -17,7 +24,7 @@ _CORE_HOUR = 0.04
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Is it worth going on? start: with dozens of labels; size: what it would need. All stays on this machine.",
+    help="Is it worth going on? Stage 1: start; stage 3: size. Everything stays on this machine.",
 )
 
 
@@ -69,6 +76,7 @@ def size(
     pilot: Annotated[
         Path | None, typer.Option(help="Folder of stage 1: its thresholds say how much is called.")
     ] = None,
+    task: Annotated[str | None, typer.Option(help="Whose calls count. [default: of the task that calls most]")] = None,
     sample: Annotated[int, typer.Option(min=1, help="How many videos are timed.")] = 12,
     look_seconds: Annotated[float, typer.Option(min=0, help="Time of one look by a person.")] = 60.0,
     cost_per_label: Annotated[float, typer.Option(min=0, help="Of one look by a person.")] = 0.4,
@@ -87,11 +95,12 @@ def size(
     from engines.cli.common import need_packages, progress
 
     need_packages("pilot", "sklearn", "scipy")
-    from streamer.cli.pilot.size import Load, measure, sheet_of, write
+    from streamer.cli.pilot.size import Load, agreed_share, measure, sheet_of, write
 
     with errors_told(), data_errors_told():
         settings = _settings(videos, bundle, config)
-        measured = measure(videos, sample, settings, pilot, np.random.default_rng(0), progress)
+        agreed = None if pilot is None else agreed_share(pilot, task)
+        measured = measure(videos, sample, settings, agreed, np.random.default_rng(0), progress)
         sheet = sheet_of(measured, Load(videos_a_day, look_seconds, cost_per_label, _CORE_HOUR))
         told = write(measured, sheet, out)
     if as_json:

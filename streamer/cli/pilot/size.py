@@ -51,11 +51,18 @@ class Load:
 
 
 def measure(
-    videos: Path, sample: int, settings: Settings, pilot: Path | None, rng: np.random.Generator, progress: Progress
+    videos: Path,
+    sample: int,
+    settings: Settings,
+    agreed: tuple[float, str] | None,
+    rng: np.random.Generator,
+    progress: Progress,
 ) -> Measured:
-    """Time videos drawn from a folder. Raises `ValueError` when none can be judged or the pilot has left no result."""
+    """Time videos drawn from a folder. `agreed`: share that is called, and by what; else shipped thresholds say it.
+
+    Raises `ValueError` when none can be judged.
+    """
     files = find_videos(videos)
-    agreed = None if pilot is None else _agreed(pilot / RESULT)
     chosen: list[str] = sorted(rng.choice(files, min(sample, len(files)), replace=False).tolist())
     events = events_of(videos, {}, chosen)
     timed: dict[str, Judged] = {}  # the first one warms up: its second time replaces its first
@@ -71,15 +78,19 @@ def measure(
     return _summed(list(timed.values()), failed, agreed)
 
 
-def _agreed(path: Path) -> tuple[float, str]:
-    """The share called by the recommended ways of stage 1, of its task that calls most."""
+def agreed_share(pilot: Path, task: str | None) -> tuple[float, str]:
+    """The share called by the way that stage 1 recommends for a task; None: for the one that calls most.
+
+    Raises `ValueError` when the folder has no such result.
+    """
+    path = pilot / RESULT
     if not path.is_file():
         raise ValueError(f"{path}: came no result of stage 1, expected one; run `earshot pilot start` first")
     findings = msgspec.json.decode(path.read_bytes())["findings"]
     shares = {found["task"]: len(found["ways"][found["best"]]["called"]) / found["videos"] for found in findings}
-    if not shares:
-        raise ValueError(f"{path}: came a result without findings, expected labels of one task or more")
-    task = max(shares, key=lambda name: shares[name])
+    if not shares or (task is not None and task not in shares):
+        raise ValueError(f"{path}: came findings of {', '.join(shares) or 'no task'}, expected {task or 'some'}")
+    task = task or max(shares, key=lambda name: shares[name])
     return shares[task], f"by the way that stage 1 recommends for {task}, on its labelled videos"
 
 

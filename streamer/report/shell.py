@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from xml.etree.ElementTree import Element
 
@@ -43,6 +43,12 @@ def masthead(heading: str, lead: str, figures: Iterable[tuple[str, str]]) -> Ele
         tag("dl", *entries, class_="figures"),
         class_="masthead",
     )
+
+
+def notes(heading: str, entries: Mapping[str, str]) -> Element:
+    """A section of sentences, each with its subject in front."""
+    told = (tag("li", tag("b", f"{name}: "), text) for name, text in entries.items())
+    return tag("section", tag("h2", heading), tag("ul", *told, class_="panel plain"))
 
 
 def _shipped(name: str) -> str:

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 from engines.outcomes.assignment import MISMATCH_LEVEL
 from engines.outcomes.judge import FIRST_LOOK, Finding, Judged, Plan
 from streamer.report.plot import Interval, Line, course, forest
-from streamer.report.shell import masthead, shell
+from streamer.report.shell import masthead, notes, shell
 from streamer.report.tag import tag
 
 _BAND = (
@@ -124,5 +124,4 @@ def _method(judged: Judged, plan: Plan, rejected: int, other_arms: int) -> Eleme
         "is worthwhile. Else go on.",
         "Left out": f"{rejected:,} broken rows and units, {other_arms:,} units of other arms.",
     }
-    entries = (tag("li", tag("b", f"{name}: "), text) for name, text in told.items())
-    return tag("section", tag("h2", "How it was judged"), tag("ul", *entries, class_="panel plain"))
+    return notes("How it was judged", told)

@@ -11,7 +11,7 @@ from streamer.cli.pilot.start import Answer, Stage
 from streamer.report.card import card
 from streamer.report.page import legend
 from streamer.report.plot import Interval, forest
-from streamer.report.shell import masthead, shell
+from streamer.report.shell import masthead, notes, shell
 from streamer.report.tag import tag
 
 WAYS: dict[WayName, str] = {
@@ -165,5 +165,4 @@ def _method(stage: Stage) -> Element:
         "cannot be judged.",
         "Here only": "videos, labels and this page have not left this machine.",
     }
-    entries = (tag("li", tag("b", f"{name}: "), text) for name, text in told.items())
-    return tag("section", tag("h2", "How sure this is"), tag("ul", *entries, class_="panel plain"))
+    return notes("How sure this is", told)

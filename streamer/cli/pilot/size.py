@@ -16,7 +16,7 @@ from streamer.cli.pilot.judging import Judged, Progress, events_of, find_videos,
 from streamer.cli.pilot.start import REPORT, RESULT
 from streamer.records import Action
 from streamer.report.sheet import Assumption, Result, Sheet
-from streamer.report.shell import masthead, shell
+from streamer.report.shell import masthead, notes, shell
 from streamer.report.tag import tag
 from streamer.settings import Settings
 
@@ -166,7 +166,6 @@ def page(measured: Measured, sheet: Sheet) -> str:
         "Not counted": "Kafka, Redis, storage and network; fetching costs no CPU time to speak of.",
         "Left out": failed,
     }
-    entries = (tag("li", tag("b", f"{name}: "), text) for name, text in told.items())
     return shell(
         "Earshot: size",
         masthead("What a department would need", "From the time that your own videos take here.", figures),
@@ -177,7 +176,7 @@ def page(measured: Measured, sheet: Sheet) -> str:
                 tag("h2", "Load, hardware, people"),
                 tag("div", sheet.element(heading="Assumptions"), class_="panel"),
             ),
-            tag("section", tag("h2", "How it was measured"), tag("ul", *entries, class_="panel plain")),
+            notes("How it was measured", told),
         ),
         styles=("study.css",),
         script="sheet.js",

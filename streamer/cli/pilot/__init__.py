@@ -14,6 +14,7 @@ from streamer.cli.common import (
     errors_told,
     print_json,
     settings_from,
+    usage_error,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _CORE_HOUR = 0.04
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Is it worth going on? Stage 1: start; stage 3: size. Everything stays on this machine.",
+    help="Is it worth going on? Stage 1: start; 2: rounds; 3: size. Everything stays on this machine.",
 )
 
 
@@ -67,6 +68,46 @@ def start(
         print_json(document(stage, out))
     else:
         show(stage, out)
+
+
+@app.command()
+def rounds(
+    videos: Annotated[Path, typer.Argument(help="Folder of videos.")],
+    labels: Annotated[Path, typer.Option(help="As of stage 1, of hundreds of them; they are hidden and asked for.")],
+    task: Annotated[str, typer.Option(help="clickbait, adult or relevance.")] = "adult",
+    start: Annotated[int, typer.Option(min=5, help="Labels to begin with, drawn by chance.")] = 40,
+    batch: Annotated[int, typer.Option(min=1, help="Labels of each round.")] = 20,
+    count: Annotated[int, typer.Option("--rounds", min=1, help="Rounds.")] = 8,
+    plays: Annotated[int, typer.Option(min=2, help="How often all of it is played.")] = 10,
+    cost_per_label: Annotated[float, typer.Option(min=0, help="Of one look by a person.")] = 0.4,
+    pilot: Annotated[Path, typer.Option(help="Folder of stage 1; the page goes to rounds/ in it.")] = Path("pilot"),
+    bundle: BundleOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How many labels choosing saves against labelling by chance, on videos and labels of one's own.
+
+    Example: earshot pilot rounds videos/ --labels labels.csv --task adult
+    """
+    from engines.cli.common import errors_told as data_errors_told
+    from engines.cli.common import need_packages, progress
+
+    need_packages("pilot", "sklearn", "scipy")
+    from engines.pilot.rounds import Plan
+    from streamer.cli.pilot.rounds import run, sheet_of, told, write
+    from streamer.records import TASKS
+
+    known = {one.value: one for one in TASKS}
+    if task not in known:
+        raise usage_error(f"--task: came {task!r}, expected one of {', '.join(known)}")
+    with errors_told(), data_errors_told():
+        plan, settings = Plan(start, batch, count, plays), _settings(videos, bundle, config)
+        played = run(videos, labels, pilot, known[task], plan, settings, progress)
+        written = write(played, sheet_of(played, cost_per_label), pilot / "rounds")
+    if as_json:
+        print_json(written)
+    else:
+        typer.echo(f"{told(played)}\npage   {pilot / 'rounds' / 'report.html'}")
 
 
 @app.command()

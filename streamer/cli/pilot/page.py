@@ -43,7 +43,7 @@ def page(stage: Stage) -> str:
             _method(stage),
         ),
         styles=("study.css",),
-        script="sheet.js",
+        script="assumptions.js",
     )
 
 

@@ -14,7 +14,7 @@ from streamer.cli.pilot.judging import Progress
 from streamer.cli.pilot.start import REPORT, RESULT, evidence_of, judge_labelled
 from streamer.records import Task
 from streamer.report.plot import Line, course
-from streamer.report.sheet import Assumption, Result, Sheet
+from streamer.report.assumptions import Assumption, Result, Sheet
 from streamer.report.shell import masthead, notes, shell
 from streamer.report.tag import tag
 from streamer.settings import Settings
@@ -88,7 +88,7 @@ def page(played: Race, sheet: Sheet) -> str:
             _method(played),
         ),
         styles=("study.css",),
-        script="sheet.js",
+        script="assumptions.js",
     )
 
 

@@ -15,7 +15,7 @@ from streamer.assemble import open_parts
 from streamer.cli.pilot.judging import Judged, Progress, events_of, find_videos, judge_once
 from streamer.cli.pilot.start import REPORT, RESULT
 from streamer.records import Action
-from streamer.report.sheet import Assumption, Result, Sheet
+from streamer.report.assumptions import Assumption, Result, Sheet
 from streamer.report.shell import masthead, notes, shell
 from streamer.report.tag import tag
 from streamer.settings import Settings
@@ -179,7 +179,7 @@ def page(measured: Measured, sheet: Sheet) -> str:
             notes("How it was measured", told),
         ),
         styles=("study.css",),
-        script="sheet.js",
+        script="assumptions.js",
     )
 
 

@@ -18,7 +18,7 @@ from streamer.cli.pilot.judging import Judged, Judging, Progress, events_of, fin
 from streamer.cli.pilot.worth import MOST_MORE, Terms, sheet_of
 from streamer.errors import EarshotError
 from streamer.records import TASKS, Action, Clip, Task, Verdict
-from streamer.report.sheet import Sheet
+from streamer.report.assumptions import Sheet
 from streamer.report.shown import Shown, Truth
 from streamer.settings import Settings
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engines.pilot.finding import Finding
 from engines.pilot.uncertainty import Reach
-from streamer.report.sheet import Assumption, Result, Sheet
+from streamer.report.assumptions import Assumption, Result, Sheet
 
 #: Above this number of labels a difference is too small to be worth looking for.
 MOST_MORE = 500

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from streamer.report.sheet import Assumption, Result, Sheet
+from streamer.report.assumptions import Assumption, Result, Sheet
 from streamer.report.shell import shell
 from streamer.report.tag import tag
 from tests.services.chromium import ARGS
@@ -43,7 +43,7 @@ def browser(chromium_path: str) -> Iterator[Browser]:
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     path = tmp_path / "sheet.html"
     heading = tag("h1", "Sheet")
-    path.write_text(shell("Sheet", heading, SHEET.element(heading="Part"), styles=["study.css"], script="sheet.js"))
+    path.write_text(shell("Sheet", heading, SHEET.element(heading="Part"), styles=["study.css"], script="assumptions.js"))
     page = browser.new_page()
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     page.goto(path.as_uri())

@@ -1,7 +1,7 @@
 """Assumptions that readers may change in the page, and the numbers that follow from them.
 
 A formula is written once, in Python's syntax, and is a tree in the page: the same tree is computed here, for numbers
-and arrays, and by `sheet.js` there. So a page shows the same numbers without its script as with it.
+and arrays, and by `assumptions.js` there. So a page shows the same numbers without its script as with it.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Checker:
         said: dict[str, Any] = {
             "video_id": video_id,
             "task": task,
-            "query": (_text(fields, "query") or asked) if task is Task.RELEVANCE else None,
+            "query": (asked or _text(fields, "query")) if task is Task.RELEVANCE else None,
             "value": value_of(task, fields.get("value")),
             "rater": _rater(_text(fields, "rater") or self._rater),
             "adjudicated": self._adjudicated or fields.get("adjudicated") in (True, "true", "1"),

@@ -30,8 +30,9 @@ def pool(
 ) -> None:
     """Write what the stream has judged as a pool for `earshot select`: up to the present end of the topics, then stop.
 
-    Embeddings come from the stream's cache, so EARSHOT_SECRET, bundle and decoding options have to be the workers'. Videos that
-    the cache has forgotten, or another bundle has judged, are counted and left out. A uri is written without its query.
+    Embeddings come from the stream's cache, so EARSHOT_SECRET, bundle and decoding options have to be the workers'.
+    Videos that the cache has forgotten, or another bundle has judged, are counted and left out. A uri is written
+    without its query.
 
     Example: earshot label pool --since 24h --brokers broker:9092 --redis redis://redis:6379/0 --out pool.jsonl
     """

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from streamer.labels.rows import Broken
     from streamer.records import Label
 
-#: Reasons that are printed; the file beside has one for each row.
-_REASONS_SHOWN = 5
-
 AnswersArgument = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or a Label Studio export.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Labels are added to this file.")]
 RaterOption = Annotated[
@@ -56,8 +53,8 @@ def take(
     """Take in answers, whatever format they are in; the same file twice adds nothing.
 
     The format is told by the content. A row needs video_id, task, value and rater; labelled_at and request_id may be
-    there. Broken rows, and with --pool or --requests unknown videos, are listed in FILE.rejected.jsonl; the others count.
-    Exits 1 when no row is good.
+    there. Broken rows, and with --pool or --requests unknown videos, are listed in FILE.rejected.jsonl; the others
+    count. Exits 1 when no row is good.
 
     Example: earshot label import answers.csv --requests requests.jsonl --out labels.jsonl
     """
@@ -89,7 +86,7 @@ def finish(
         passed=passed,
         rejected=len(broken),
         rejected_file=str(beside) if beside is not None else None,
-        reasons=dict(Counter(item.reason for item in broken).most_common(_REASONS_SHOWN)),
+        reasons=_reasons(broken),
         published=published,
     )
     print_json(taken) if as_json else _tell(taken)
@@ -115,6 +112,13 @@ def checked(file: Path, checker: Checker) -> tuple[str, list[Label], list[Broken
             except ValueError as error:
                 broken.append(Broken(row.line, str(error), row.fields))
     return kind, labels, broken, passed
+
+
+def _reasons(broken: list[Broken]) -> dict[str, int]:
+    """The first reason of each kind, and how many there are of it: what is before the colon tells the kinds apart."""
+    counts = Counter(item.reason.partition(":")[0] for item in broken)
+    first = {item.reason.partition(":")[0]: item for item in reversed(broken)}
+    return {f"{first[kind].reason} (line {first[kind].line})": count for kind, count in counts.most_common()}
 
 
 def _published(labels: list[Label], brokers: str | None, config: Path | None) -> int:

@@ -605,11 +605,14 @@ HIGHEST_VALUE = {Task.CLICKBAIT: 1, Task.ADULT: 1, Task.RELEVANCE: 3}
 
 
 class Like(msgspec.Struct, frozen=True, kw_only=True):
-    """A video that lies near a requested one. `similarity` is a cosine; `label` what people called it, if they did."""
+    """A video that lies near a requested one. `similarity` is a cosine.
+
+    label: 1 where people say that the task's label applies to it, 0 where they say not, None where nobody said.
+    """
 
     video_id: Name
     similarity: Annotated[float, Meta(ge=-1.01, le=1.01)]
-    label: Annotated[int, Meta(ge=0, le=3)] | None = None
+    label: Annotated[int, Meta(ge=0, le=1)] | None = None
 
 
 class LabelRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,9 @@ WORDS: Mapping[Task, tuple[str, ...]] = {
     Task.RELEVANCE: ("not at all", "a little", "mostly", "fully"),
 }
 
+#: From this value on the task's label applies: what learns and selects knows yes and no.
+LEAST_YES: Mapping[Task, int] = {Task.CLICKBAIT: 1, Task.ADULT: 1, Task.RELEVANCE: 2}
+
 _ALSO = {"true": 1, "false": 0, "yes": 1, "no": 0}
 
 

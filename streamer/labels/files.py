@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -154,7 +154,8 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     except OSError as error:
         raise SettingsError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it is gone where all went well
+            part.unlink()
     return count
 
 

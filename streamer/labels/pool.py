@@ -13,6 +13,7 @@ from itertools import islice
 import msgspec
 
 from streamer.fetch import redact
+from streamer.labels.choices import LEAST_YES
 from streamer.labels.merge import Merged
 from streamer.recall import Recaller
 from streamer.records import Message, Position, Rejected, Task, Verdict
@@ -25,7 +26,8 @@ _LOOKUP_VIDEOS = 64
 class PoolRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One video, as `earshot select` reads it.
 
-    embedding: D numbers, unit norm, of the bundle that gave the scores; in [0, 1], by task. labels: what people said.
+    embedding: D numbers, unit norm, of the bundle that gave the scores, which are in [0, 1]. labels: 1 where people say
+    that the task's label applies, else 0.
     """
 
     video_id: str
@@ -99,7 +101,7 @@ def pool_rows(
     values: dict[str, dict[Task, int]] = {}
     for item in labels:
         if item.value is not None:
-            values.setdefault(item.video_id, {})[item.task] = item.value
+            values.setdefault(item.video_id, {})[item.task] = int(item.value >= LEAST_YES[item.task])
     found = (
         (event, videos[names[message.position]])
         for message in events

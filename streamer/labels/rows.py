@@ -24,6 +24,7 @@ from streamer.records import TASKS
 _MOST_CELL_LINES = 50
 _DELIMITERS = ",;\t"
 _SPACE = re.compile(r"[\s,]*")
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def _lines(text: str) -> Iterator[tuple[int, Any]]:
 
 def _cells(text: str) -> Iterator[tuple[int, Any]]:
     """The rows of a table with a header line."""
-    lines = text.splitlines()
+    lines = _LINE_END.split(text)
     first = next((number for number, line in enumerate(lines) if line.strip()), None)
     if first is None:
         return
@@ -174,7 +175,7 @@ def _record(lines: list[str], at: int, delimiter: str, width: int) -> tuple[list
 def _split(record: str, delimiter: str) -> list[str] | None:
     """The cells of one record; None where it is not CSV, or more than one record."""
     try:
-        rows = list(csv.reader(record.splitlines(keepends=True), delimiter=delimiter, strict=True))
+        rows = list(csv.reader([record], delimiter=delimiter, strict=True))
     except csv.Error:
         return None
     return rows[0] if len(rows) == 1 else None

@@ -138,5 +138,5 @@ def _why(request: LabelRequest) -> Element:
 
 
 def _like(item: Like) -> Element:
-    said = "" if item.label is None else f", labelled {item.label}"
+    said = "" if item.label is None else f", labelled {'yes' if item.label else 'no'}"
     return tag("span", "like ", tag("bdi", item.video_id), f" ({item.similarity:.2f}{said})")

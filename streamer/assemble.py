@@ -17,6 +17,7 @@ from engines.bundle import Bundle, BundleError
 from engines.engine_set import open_engines
 from engines.ort import OrtOptions
 from streamer.admin import Health, admin_server
+from streamer.cache.protocol import Cache
 from streamer.cache.redis import open_cache
 from streamer.categories import Categories
 from streamer.commit import Committer
@@ -121,7 +122,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         pipeline = Pipeline(
             fetcher=stack.enter_context(Fetcher(settings.fetch)),
             sandbox=sandbox,
-            recaller=_recaller(settings, bundle, sandbox),
+            recaller=_recaller(settings, bundle, sandbox, open_cache(settings.cache)),
             embedder=Embedder(engines, bundle.embedding_size),
             scorer=Scorer(engines.fusion, categories),
             judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
@@ -130,16 +131,16 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         yield Parts(pipeline, bundle, sandbox, lineage)
 
 
-def open_recaller(settings: Settings) -> tuple[Recaller, Bundle]:
+def open_recaller(settings: Settings, cache: Cache) -> tuple[Recaller, Bundle]:
     """What the workers under these settings remember, to be read without an engine or a decoder; and their bundle."""
     bundle = load_bundle(settings.engine.bundle)
-    return _recaller(settings, bundle, Sandbox(settings.sandbox, settings.decode, clip_shape(bundle))), bundle
+    return _recaller(settings, bundle, Sandbox(settings.sandbox, settings.decode, clip_shape(bundle)), cache), bundle
 
 
-def _recaller(settings: Settings, bundle: Bundle, sandbox: Sandbox) -> Recaller:
+def _recaller(settings: Settings, bundle: Bundle, sandbox: Sandbox, cache: Cache) -> Recaller:
     secret = _secret(settings)
     plan_id = f"{sandbox.plan_id}.{derived(secret, b'plan').hex()[:8]}"
-    return Recaller(bundle, open_cache(settings.cache), plan_id=plan_id, secret=derived(secret, b"cache"))
+    return Recaller(bundle, cache, plan_id=plan_id, secret=derived(secret, b"cache"))
 
 
 def _secret(settings: Settings) -> bytes:

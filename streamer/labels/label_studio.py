@@ -44,8 +44,8 @@ def interface() -> str:
     SubElement(view, "Video", name="video", value="$video")
     SubElement(view, "Text", name="title", value="$title")
     SubElement(view, "Text", name="query", value="$query")
-    choices = {"choice": "single", "required": "true", "showInline": "true"}
-    SubElement(view, "Choices", name=_ANSWER, toName="video", value="$choices", **choices)
+    how = {"choice": "single", "required": "true", "showInline": "true"}
+    SubElement(view, "Choices", {"name": _ANSWER, "toName": "video", "value": "$choices", **how})
     SubElement(view, "Header", value="$reason", size="5")
     indent(view)
     return tostring(view, encoding="unicode") + "\n"

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from xml.etree.ElementTree import Element
-
-import numpy as np
 
 from streamer.labels.choices import QUESTIONS, WORDS
 from streamer.records import Clip, Event, LabelRequest, Like
@@ -21,9 +19,6 @@ from streamer.report.frame import framed
 from streamer.report.shown import Shown
 from streamer.report.tag import tag
 from streamer.report.timeline import timeline
-
-#: Frames and windows of a video that are enough to tell what it is, and keep a hundred videos below 20 MB.
-_MOST_LOOKS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +102,9 @@ def _perceived(request: LabelRequest, clip: Clip | None, file: Path | None) -> E
         address = tag("bdi", f" {request.uri}") if request.uri else None
         return tag("p", why, address, class_="reason")
     event = Event(event_id="", source="", video_id=request.video_id, uri="", title=request.title)
-    drawing = timeline(Shown(request.video_id, event, clip=_thinned(clip)))
+    drawing = timeline(Shown(request.video_id, event, clip=clip))
     assert drawing is not None  # a clip has a coverage
     return tag("div", drawing, class_="perceived")
-
-
-def _thinned(clip: Clip) -> Clip:
-    """The clip with no more frames and windows than a person needs."""
-
-    def some(count: int) -> list[int]:
-        return sorted({int(at) for at in np.linspace(0, count - 1, min(count, _MOST_LOOKS)).round()})
-
-    frames, windows = some(len(clip.frame_seconds_T)), some(len(clip.window_seconds_T))
-    return replace(
-        clip,
-        frames_TCHW=None if clip.frames_TCHW is None else clip.frames_TCHW[frames],
-        frame_seconds_T=clip.frame_seconds_T[frames],
-        windows_TS=None if clip.windows_TS is None else clip.windows_TS[windows],
-        window_seconds_T=clip.window_seconds_T[windows],
-    )
 
 
 def _why(request: LabelRequest) -> Element:

@@ -21,14 +21,7 @@ _LABEL = msgspec.json.Decoder(Label)
 
 def request_message(request: LabelRequest, topic: str) -> Outgoing:
     """A record keyed by the video; its CloudEvents id is the request's."""
-    headers = BinaryHeaders(
-        event_id=request.request_id,
-        source=_SOURCE,
-        event_type=REQUESTED_TYPE,
-        subject=request.video_id,
-        time=request.requested_at,
-    )
-    return Outgoing(topic, request.video_id.encode(), msgspec.json.encode(request), encode_headers(headers))
+    return _message(request, topic, request.request_id, REQUESTED_TYPE, request.requested_at)
 
 
 def parse_request(message: Message) -> LabelRequest | None:
@@ -38,14 +31,7 @@ def parse_request(message: Message) -> LabelRequest | None:
 
 def label_message(label: Label, topic: str) -> Outgoing:
     """A record keyed by the video; its CloudEvents id is the label's."""
-    headers = BinaryHeaders(
-        event_id=label.label_id,
-        source=_SOURCE,
-        event_type=APPLIED_TYPE,
-        subject=label.video_id,
-        time=label.applied_at,
-    )
-    return Outgoing(topic, label.video_id.encode(), msgspec.json.encode(label), encode_headers(headers))
+    return _message(label, topic, label.label_id, APPLIED_TYPE, label.applied_at)
 
 
 def parse_label(message: Message) -> Label | None:
@@ -74,3 +60,8 @@ def label_id(
     """
     said = (str(value), rater, "adjudicated" if adjudicated else None, labelled_at)
     return identity("earshot.label.v1", video_id, str(task), query, *said)
+
+
+def _message(record: Label | LabelRequest, topic: str, name: str, kind: str, time: str | None) -> Outgoing:
+    headers = BinaryHeaders(event_id=name, source=_SOURCE, event_type=kind, subject=record.video_id, time=time)
+    return Outgoing(topic, record.video_id.encode(), msgspec.json.encode(record), encode_headers(headers))

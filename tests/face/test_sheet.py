@@ -17,7 +17,7 @@ from streamer.records import LabelRequest, Task
 from streamer.report.sheet import asked, sheet
 from tests.face.command import earshot
 from tests.face.examples import HOSTILE, clip
-from tests.face.test_page import LOWEST_CONTRAST
+from tests.face.test_page import LOWEST_CONTRAST, Watch
 from tests.services.chromium import ARGS
 from tests.wire.samples import REQUEST
 
@@ -78,19 +78,11 @@ def count(page: Page) -> str:
 
 
 def test_asks_the_network_for_nothing_and_a_hostile_title_stays_text(context: BrowserContext, page_file: Path) -> None:
-    requests: list[str] = []
-    complaints: list[str] = []
-
-    def watch(page: Page) -> None:
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-
+    watch = Watch()
     page = opened(context, page_file, watch)
     for key in "11u1s":
         page.keyboard.press(key)
-    assert requests == [page_file.as_uri()]
-    assert complaints == []
+    assert (watch.requests, watch.complaints) == ([page_file.as_uri()], [])
     assert page.evaluate("window.hacked") is None
     assert page.locator("article h2").nth(1).inner_text() == HOSTILE
 

@@ -81,6 +81,16 @@ def test_what_is_forgotten_undecodable_or_of_another_bundle_is_counted(
     assert {told[name] for name in ("not_remembered", "other_bundle", "unscored", "event_gone")} == {0}
 
 
+def test_a_pool_is_whole_or_not_written(group: Group, tmp_path: Path) -> None:
+    group.send(1)
+    work_off(group)
+    out = tmp_path / "pool.jsonl"
+    out.write_text("an older pool")
+    refused = earshot(group, "label", "pool", "--out", str(out), "--redis", "redis://127.0.0.1:1/0", exits=1)
+    assert "Redis left 1 round trips unanswered" in refused.stderr
+    assert out.read_text() == "an older pool"
+
+
 def test_requests_and_labels_go_to_their_topics_and_each_is_one(group: Group, tmp_path: Path) -> None:
     pick = {"video_id": "v1", "task": "adult", "strategy": "lsb", "arm": "uncertain", "reason": "unsure", "score": 0.5}
     picks = lines(tmp_path / "requests.jsonl", [{**pick, "bundle": "b"}, {**pick, "video_id": "v2", "bundle": "b"}])

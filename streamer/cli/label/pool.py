@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from streamer.cli.common import BundleOption, ConfigOption, JsonOption, errors_told, print_json, settings_from
 from streamer.cli.label.common import BrokersOption, progress
+
+if TYPE_CHECKING:
+    from streamer.cache.redis import RedisCache
+    from streamer.labels.pool import PoolRow
+
+#: A worker goes on without an answer at once; here one that is lost would be a video that is lost.
+_REDIS_SECONDS = 5.0
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -37,6 +45,7 @@ def pool(
     Example: earshot label pool --since 24h --brokers broker:9092 --redis redis://redis:6379/0 --out pool.jsonl
     """
     from streamer.assemble import open_recaller
+    from streamer.cache.redis import RedisCache
     from streamer.errors import SettingsError
     from streamer.kafka.reader import count_offsets, read_positions, read_topics
     from streamer.labels.files import read_labels, write_lines
@@ -50,7 +59,8 @@ def pool(
             raise SettingsError("label pool: came no Redis, expected the stream's cache: --redis URL, or cache.url")
         kafka, left = settings.kafka, Left()
         since_ms = _since_ms(since, datetime.now(UTC)) if since is not None else None
-        recaller, used = open_recaller(settings)
+        cache = RedisCache(settings.cache.model_copy(update={"timeout_seconds": _REDIS_SECONDS}))
+        recaller, used = open_recaller(settings, cache)
         topics = [kafka.verdict_topic(task) for task in TASKS]
         with progress("verdicts", count_offsets(kafka, topics, since_ms=since_ms)) as advance:
             messages = (advance(1) or item for item in read_topics(kafka, topics, since_ms=since_ms))
@@ -59,7 +69,7 @@ def pool(
         with progress("embeddings", len(videos)) as advance:
             said = merge(read_labels(labels)) if labels is not None else []
             rows = pool_rows(videos, events, recaller, said, left, advance)
-            count = write_lines(out, (msgspec.json.encode(row) for row in rows))
+            count = write_lines(out, (msgspec.json.encode(row) for row in _whole(rows, cache)))
     counts = {"videos": count, **{name: getattr(left, name) for name in Left.__slots__}}
     if as_json:
         print_json({"out": str(out), "bundle": used.id, **counts})
@@ -68,6 +78,18 @@ def pool(
     if not count:
         typer.echo("earshot: no video could be taken; are secret, bundle and Redis those of the workers?", err=True)
         raise typer.Exit(1)
+
+
+def _whole(rows: Iterator[PoolRow], cache: RedisCache) -> Iterator[PoolRow]:
+    """All rows. Raises `FetchFailedError` in the end where Redis left a question unanswered."""
+    from streamer.errors import FetchFailedError
+
+    yield from rows
+    lost = cache.stats.errors + cache.stats.skipped
+    if lost:
+        raise FetchFailedError(
+            f"Redis left {lost} round trips unanswered, no pool was written; look to it and try again"
+        )
 
 
 def _few(counts: dict[str, int]) -> list[tuple[str, int]]:

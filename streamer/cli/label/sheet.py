@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from streamer.sandbox.host import Sandbox
     from streamer.settings import Settings
 
+#: What is shown of a video: enough to tell what it is, and a hundred of them in one page that opens.
+_FRAMES, _FRAME_PIXELS, _WINDOWS = 6, 160, 12
 #: A video on the sheet may take so long to decode; without it the others still are shown.
 _DECODE_SECONDS = 30.0
 
@@ -102,8 +104,9 @@ def _asked(requests: Sequence[LabelRequest], files: Mapping[str, Path], settings
     from streamer.sample import ClipShape
     from streamer.sandbox.host import Sandbox
 
+    shape = ClipShape(frame_pixels=_FRAME_PIXELS, max_frames=_FRAMES, max_windows=_WINDOWS)
     with (
-        Sandbox(settings.sandbox, settings.decode, ClipShape()) as sandbox,
+        Sandbox(settings.sandbox, settings.decode, shape) as sandbox,
         ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as threads,
         progress("sheet", len(requests)) as advance,
     ):

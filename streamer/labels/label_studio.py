@@ -46,7 +46,9 @@ def interface() -> str:
     SubElement(view, "Text", name="query", value="$query")
     how = {"choice": "single", "required": "true", "showInline": "true"}
     SubElement(view, "Choices", {"name": _ANSWER, "toName": "video", "value": "$choices", **how})
-    SubElement(view, "Header", value="$reason", size="5")
+    # Folded, as on the sheet: a reason may tell what others said.
+    fold = SubElement(SubElement(view, "Collapse", open="false"), "Panel", value="Why this one")
+    SubElement(fold, "Text", name="reason", value="$reason")
     indent(view)
     return tostring(view, encoding="unicode") + "\n"
 

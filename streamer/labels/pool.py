@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import msgspec
+import numpy as np
 
 from streamer.fetch import redact
 from streamer.labels.choices import LEAST_YES
@@ -21,6 +22,10 @@ from streamer.wire import parse_event, parse_verdict
 
 #: Videos that are asked for in one round trip: about 0.5 MB of answers.
 _LOOKUP_VIDEOS = 64
+
+
+#: Of an embedding's numbers; single precision has no more of those that matter in a unit vector.
+_DIGITS = 7
 
 
 class PoolRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -117,7 +122,7 @@ def pool_rows(
             said = values.get(event.video_id, {})
             yield PoolRow(
                 video_id=event.video_id,
-                embedding=known.embedding_D.tolist(),
+                embedding=known.embedding_D.astype(np.float64).round(_DIGITS).tolist(),
                 scores=entry.scores,
                 bundle=entry.bundle_id,
                 event_id=event.event_id,

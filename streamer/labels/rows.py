@@ -64,7 +64,9 @@ def read_rows(content: bytes) -> tuple[str, Iterator[Found]]:
         kind = "label-studio" if is_export(first) else "label-studio-min" if is_min(first) else "json"
         return kind, (row for line, item in items for row in _rows_of(line, item))
     if start == "{":
-        return "jsonl", (row for line, item in _lines(text) for row in _rows_of(line, item))
+        lines = list(_lines(text))
+        whole = _document(text) if isinstance(lines[0][1], Broken) else None  # one object over many lines
+        return "jsonl", (row for line, item in ([(1, whole)] if whole else lines) for row in _rows_of(line, item))
     return "csv", (row for line, item in _cells(text) for row in _rows_of(line, item))
 
 
@@ -86,6 +88,10 @@ def _rows_of(line: int, item: Any) -> Iterator[Found]:
     if is_export(item) or is_min(item):
         for found in rows_of_export(item) if is_export(item) else rows_of_min(item):
             yield Passed(line) if found is None else _answered(line, found, item)
+        return
+    if isinstance(item.get("tasks"), list):  # as Label Studio's API answers
+        for task in item["tasks"]:
+            yield from _rows_of(line, task)
         return
     wide = [task for task in TASKS if item.get(task) not in (None, "")] if "task" not in item else []
     for task in wide:
@@ -130,6 +136,13 @@ def _lines(text: str) -> Iterator[tuple[int, Any]]:
             yield number, msgspec.json.decode(line)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             yield number, Broken(number, f"not a JSON object: {error}", line[:2_000])
+
+
+def _document(text: str) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def _cells(text: str) -> Iterator[tuple[int, Any]]:

@@ -111,6 +111,14 @@ def test_a_skipped_annotation_is_no_answer_and_ground_truth_decides() -> None:
     assert [row.fields["adjudicated"] for row in read if isinstance(row, Row)] == [False, True, False, False]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_what_label_studio_s_api_answers_is_read_too(indent: int | None) -> None:
+    tasks = json.loads((EXPORTS / "label-studio.json").read_bytes())
+    answer = json.dumps({"total_annotations": 5, "total": 3, "tasks": tasks}, indent=indent)
+    assert [row["value"] for _, row in good(answer)] == ["yes", "no", "fully", "yes"]
+    assert broken(answer) == []
+
+
 def test_a_person_of_label_studio_is_a_number_not_an_address() -> None:
     task = json.loads((EXPORTS / "label-studio.json").read_bytes())[0]
     task["annotations"][0]["completed_by"] = {"id": 7, "email": "jane@example.com", "first_name": "Jane"}

@@ -61,22 +61,22 @@ def test_a_later_event_about_a_video_replaces_the_earlier_one(group: Group, tmp_
 
 
 def test_what_is_forgotten_undecodable_or_of_another_bundle_is_counted(
-    group: Group, tmp_path: Path, redis_url: str
+    group: Group, tmp_path: Path, redis_url: str, clips: list[Path]
 ) -> None:
     from tests.services.redis import flush
 
-    broken = tmp_path / "broken.mp4"
+    broken = clips[0].parent / "broken.mp4"
     broken.write_bytes(b"no video")
     group.send(1)
-    group.send(1, uri=str(broken.as_uri()))
+    group.send(1, uri=broken.as_uri())
     work_off(group)
     out = tmp_path / "pool.jsonl"
     flush(redis_url)
     arguments = ("label", "pool", "--out", str(out))
     (told,) = json_lines(group, *arguments, exits=1)
-    assert (told["videos"], told["not_remembered"]) == (0, 1)
+    assert (told["videos"], told["not_remembered"], told["unscored"]) == (0, 1, 1)
     (told,) = json_lines(group, *arguments, "--bundle", "starter", exits=1)
-    assert (told["videos"], told["other_bundle"]) == (0, 1)
+    assert (told["videos"], told["other_bundle"]) == (0, 2)
     (told,) = json_lines(group, *arguments, "--since", "2100-01-01T00:00:00Z", exits=1)
     assert {told[name] for name in ("not_remembered", "other_bundle", "unscored", "event_gone")} == {0}
 

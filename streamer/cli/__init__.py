@@ -18,6 +18,7 @@ from engines.cli.train import train
 from engines.cli.verify import verify
 from streamer.cli import config as config_commands
 from streamer.cli import dlq as dlq_commands
+from streamer.cli import label as label_commands
 from streamer.cli import topics as topics_commands
 from streamer.cli.audit import audit
 from streamer.cli.bench import bench
@@ -36,7 +37,7 @@ app = typer.Typer(
     help="Judge uploaded videos by what they show, say and sound like. Start with: earshot demo",
 )
 
-FIRST, STREAM, MODELS = "First steps", "The stream", "Models"
+FIRST, STREAM, LABELS, MODELS = "First steps", "The stream", "Labels", "Models"
 
 app.command(rich_help_panel=FIRST)(demo)
 app.command(rich_help_panel=FIRST)(judge)
@@ -47,6 +48,7 @@ app.command(rich_help_panel=STREAM)(verdicts)
 app.command(rich_help_panel=STREAM)(audit)
 app.add_typer(dlq_commands.app, name="dlq", rich_help_panel=STREAM)
 app.add_typer(topics_commands.app, name="topics", rich_help_panel=STREAM)
+app.add_typer(label_commands.app, name="label", rich_help_panel=LABELS)
 app.add_typer(config_commands.app, name="config", rich_help_panel=STREAM)
 app.command(rich_help_panel=STREAM)(bench)
 app.add_typer(bundle_commands.app, name="bundle", rich_help_panel=MODELS)

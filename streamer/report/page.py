@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 from xml.etree.ElementTree import Element
@@ -12,53 +10,26 @@ from streamer.audit import AuditReport
 from streamer.records import TASKS, Modality, State, Task
 from streamer.report import words
 from streamer.report.card import card
+from streamer.report.frame import framed
 from streamer.report.shown import Part, Shown, Summary
-from streamer.report.tag import document, tag, verbatim
+from streamer.report.tag import tag
 
 
 def page(parts: Sequence[Part]) -> str:
     """The page as text, to be written as UTF-8. Its security policy allows its own style and pictures only."""
     style = files("streamer.report").joinpath("page.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
     shown = [item for part in parts for item in part.shown]
     anchors = [f"video-{number}" for number in range(1, len(shown) + 1)]
     anchor = iter(anchors)
     overviews = [_overview(part, [next(anchor) for _ in part.shown]) for part in parts]
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", "Earshot: verdicts"),
-        verbatim("style", style),
+    cards = tag(
+        "section",
+        tag("h2", "Video by video"),
+        _legend(truths=any(item.truth and item.truth.spans for item in shown)),
+        *(card(item, anchor) for item, anchor in zip(shown, anchors, strict=True)),
     )
-    body = tag(
-        "body",
-        _patterns(),
-        _masthead(shown, sum(part.summary.wall_seconds for part in parts)),
-        tag(
-            "main",
-            *overviews,
-            tag(
-                "section",
-                tag("h2", "Video by video"),
-                _legend(truths=any(item.truth and item.truth.spans for item in shown)),
-                *(card(item, anchor) for item, anchor in zip(shown, anchors, strict=True)),
-            ),
-        ),
-    )
-    return document(tag("html", head, body, lang="en"))
-
-
-def _patterns() -> Element:
-    """The hatching that every drawing refers to."""
-    ground = tag("rect", width=6, height=6, class_="hatch-ground")
-    stroke = tag("line", x1=0, y1=0, x2=0, y2=6, class_="hatch-line")
-    turned = {"patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"}
-    pattern = tag("pattern", ground, stroke, id="hatch", width=6, height=6, **turned)
-    return tag("svg", tag("defs", pattern), class_="patterns", aria_hidden="true")
+    masthead = _masthead(shown, sum(part.summary.wall_seconds for part in parts))
+    return framed("Earshot: verdicts", masthead, tag("main", *overviews, cards), style=style)
 
 
 def _masthead(shown: Sequence[Shown], wall_seconds: float) -> Element:

@@ -28,7 +28,7 @@ def tag(kind: str, /, *children: Child, **attributes: str | int | float | None) 
 
 
 def verbatim(kind: str, content: str) -> Element:
-    """A `style` element: its content is ours and is not escaped."""
+    """A `style` or `script` element: its content is ours and is not escaped."""
     element = Element(kind)
     element.text = content
     return element

@@ -1,0 +1,107 @@
+"""The arms of latent space broadening: each ranks the videos it would ask about, best first.
+
+Shape letters: N videos, C candidates, S seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engines.active.lookalike import Band, calibrated
+from engines.active.pool import Situation
+from engines.active.spaces import Background, agreement, backgrounds, likeness
+from engines.active.strategies.uncertainty import LIKELY, MARGIN, best
+from engines.active.vectors import Float32, Int64, nearest
+
+UNCERTAIN, LIKELY_ARM, PROBE = "uncertain", "likely", "random"
+REPORTS, POSITIVES, ERRORS = "reports", "positives", "errors"
+#: Arms that broaden from seeds.
+BROADENING = (REPORTS, POSITIVES, ERRORS)
+ARMS = (*BROADENING, UNCERTAIN, LIKELY_ARM, PROBE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """How far broadening goes. k: neighbours of each seed in each space. most_seeds: the latest ones of an arm.
+
+    power: of the agreement of the seeds (`spaces.agreement`). unlike: how much likeness to a video labelled 0 counts
+    against a candidate. views: whether single senses count beside the fused embedding.
+    """
+
+    k: int = 100
+    most_seeds: int = 64
+    power: float = 2.0
+    unlike: float = 0.5
+    views: bool = True
+    band: bool = True
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Candidates of one arm, best first; seeds: the one that each is most like, or None."""
+
+    places: Int64
+    seeds: Int64 | None = None
+
+    def seed_of(self, rank: int) -> int | None:
+        """Of the candidate at this rank."""
+        return None if self.seeds is None else int(self.seeds[rank])
+
+
+class Lookalikes:
+    """Neighbours of seeds inside the lookalike band, in the spaces where the seeds agree."""
+
+    def __init__(self, situation: Situation, reach: Reach, rng: np.random.Generator) -> None:
+        self.situation, self.reach = situation, reach
+        spaces = situation.spaces if reach.views else {"fused": situation.embedding_ND}
+        self.spaces: Mapping[str, Float32] = spaces
+        self.backgrounds: dict[str, Background] = backgrounds(spaces, rng)
+        positives = np.union1d(situation.of_label(1), situation.reported)
+        others = rng.permutation(np.setdiff1d(np.arange(len(situation)), positives))[:2000]
+        #: Of each space.
+        self.bands: dict[str, Band] = {
+            name: calibrated(space_NV, positives, others, rng) for name, space_NV in spaces.items()
+        }
+
+    def weights(self, seeds: Int64) -> dict[str, float]:
+        """Of the spaces, by where these seeds agree."""
+        return agreement(self.spaces, self.backgrounds, seeds, self.reach.power)
+
+    def ranked(self, seeds: Sequence[int] | Int64, against: Int64) -> Ranked:
+        """Unlabelled videos like a seed and unlike those of `against`."""
+        seeds = np.asarray(seeds, np.int64)[-self.reach.most_seeds :]
+        if not len(seeds) or not len(self.situation.unlabelled):
+            return Ranked(np.zeros(0, np.int64))
+        weights = self.weights(seeds)
+        candidates = self._broadened(seeds, weights)
+        like_C, which_C = self._likeness(weights, candidates, seeds)
+        if len(against) and self.reach.unlike:
+            unlike_C, _ = self._likeness(weights, candidates, against[-4 * self.reach.most_seeds :])
+            like_C -= np.float32(self.reach.unlike) * np.maximum(0, unlike_C)
+        order = np.argsort(-like_C, kind="stable")
+        return Ranked(candidates[order], seeds[which_C[order]])
+
+    def _broadened(self, seeds: Int64, weights: Mapping[str, float]) -> Int64:
+        """The union over seeds and spaces of the k nearest unlabelled videos inside the band."""
+        open_ones, kept = self.situation.unlabelled, []
+        for name, weight in weights.items():
+            if weight > 0:
+                similarity_SK, near_SK = nearest(self.spaces[name][seeds], self.spaces[name][open_ones], self.reach.k)
+                inside_SK = self.bands[name].holds(similarity_SK) if self.reach.band else np.full(near_SK.shape, True)
+                kept.append(open_ones[near_SK[inside_SK]])
+        return np.unique(np.concatenate(kept))
+
+    def _likeness(self, weights: Mapping[str, float], candidates: Int64, seeds: Int64) -> tuple[Float32, Int64]:
+        return likeness(self.spaces, self.backgrounds, weights, candidates, seeds)
+
+
+def by_score(arm: str, situation: Situation, count: int, rng: np.random.Generator) -> Ranked:
+    """The arms without seeds; those that need scores have no candidates where there are none."""
+    if arm == PROBE:
+        return Ranked(rng.permutation(situation.unlabelled)[:count])
+    judged = situation.unlabelled[~np.isnan(situation.score_N[situation.unlabelled])]
+    worth_N = (MARGIN if arm == UNCERTAIN else LIKELY).worth_N
+    return Ranked(best(judged, worth_N(situation.score_N[judged]), count, rng))

@@ -13,6 +13,7 @@ import numpy as np
 from engines.active.lookalike import Band, calibrated
 from engines.active.pool import Situation
 from engines.active.spaces import Background, agreement, backgrounds, likeness
+from engines.active.strategies.badge import Badge
 from engines.active.strategies.uncertainty import LIKELY, MARGIN, best
 from engines.active.vectors import Float32, Int64, nearest
 
@@ -102,6 +103,8 @@ def by_score(arm: str, situation: Situation, count: int, rng: np.random.Generato
     """The arms without seeds; those that need scores have no candidates where there are none."""
     if arm == PROBE:
         return Ranked(rng.permutation(situation.unlabelled)[:count])
+    if arm == UNCERTAIN:
+        return Ranked(Badge().query(situation, count, rng) if not np.isnan(situation.score_N).all() else situation.unlabelled[:0])
     judged = situation.unlabelled[~np.isnan(situation.score_N[situation.unlabelled])]
     worth_N = (MARGIN if arm == UNCERTAIN else LIKELY).worth_N
     return Ranked(best(judged, worth_N(situation.score_N[judged]), count, rng))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.active.lookalike import Band, calibrated
-from engines.active.pool import Situation
-from engines.active.spaces import Background, agreement, backgrounds, likeness
+from engines.active.pool import FUSED, Situation
+from engines.active.spaces import Background, agreement, backgrounds, likeness, sharpened
 from engines.active.strategies.badge import Badge
-from engines.active.strategies.uncertainty import LIKELY, MARGIN, best
+from engines.active.strategies.uncertainty import LIKELY
 from engines.active.vectors import Float32, Int64, nearest
 
 UNCERTAIN, LIKELY_ARM, PROBE = "uncertain", "likely", "random"
@@ -28,13 +28,16 @@ ARMS = (*BROADENING, UNCERTAIN, LIKELY_ARM, PROBE)
 class Reach:
     """How far broadening goes. k: neighbours of each seed in each space. most_seeds: the latest ones of an arm.
 
-    power: of the agreement of the seeds (`spaces.agreement`). unlike: how much likeness to a video labelled 0 counts
-    against a candidate. views: whether single senses count beside the fused embedding.
+    power: of the agreement of the seeds (`spaces.agreement`). sharpen: of the spaces (`spaces.sharpened`).
+    nearest_seeds: over how many the likeness is a mean. unlike: how much likeness to a video labelled 0 counts against
+    a candidate. views: whether single senses count beside the fused embedding. band: whether candidates must lie in it.
     """
 
     k: int = 100
     most_seeds: int = 64
     power: float = 2.0
+    sharpen: float = 0.75
+    nearest_seeds: int = 8
     unlike: float = 0.5
     views: bool = True
     band: bool = True
@@ -57,7 +60,8 @@ class Lookalikes:
 
     def __init__(self, situation: Situation, reach: Reach, rng: np.random.Generator) -> None:
         self.situation, self.reach = situation, reach
-        spaces = situation.spaces if reach.views else {"fused": situation.embedding_ND}
+        given = situation.spaces if reach.views else {FUSED: situation.embedding_ND}
+        spaces = {name: sharpened(rows_NV, rng, reach.sharpen) for name, rows_NV in given.items()}
         self.spaces: Mapping[str, Float32] = spaces
         self.backgrounds: dict[str, Background] = backgrounds(spaces, rng)
         positives = np.union1d(situation.of_label(1), situation.reported)
@@ -78,9 +82,9 @@ class Lookalikes:
             return Ranked(np.zeros(0, np.int64))
         weights = self.weights(seeds)
         candidates = self._broadened(seeds, weights)
-        like_C, which_C = self._likeness(weights, candidates, seeds)
+        like_C, which_C = self._likeness(weights, candidates, seeds, self.reach.nearest_seeds)
         if len(against) and self.reach.unlike:
-            unlike_C, _ = self._likeness(weights, candidates, against[-4 * self.reach.most_seeds :])
+            unlike_C, _ = self._likeness(weights, candidates, against[-4 * self.reach.most_seeds :], 1)
             like_C -= np.float32(self.reach.unlike) * np.maximum(0, unlike_C)
         order = np.argsort(-like_C, kind="stable")
         return Ranked(candidates[order], seeds[which_C[order]])
@@ -95,16 +99,20 @@ class Lookalikes:
                 kept.append(open_ones[near_SK[inside_SK]])
         return np.unique(np.concatenate(kept))
 
-    def _likeness(self, weights: Mapping[str, float], candidates: Int64, seeds: Int64) -> tuple[Float32, Int64]:
-        return likeness(self.spaces, self.backgrounds, weights, candidates, seeds)
+    def _likeness(
+        self, weights: Mapping[str, float], candidates: Int64, seeds: Int64, nearest_seeds: int
+    ) -> tuple[Float32, Int64]:
+        return likeness(self.spaces, self.backgrounds, weights, candidates, seeds, nearest_seeds=nearest_seeds)
 
 
 def by_score(arm: str, situation: Situation, count: int, rng: np.random.Generator) -> Ranked:
-    """The arms without seeds; those that need scores have no candidates where there are none."""
+    """The arms without seeds; those that need scores have no candidates where there are none.
+
+    Uncertain videos are chosen by BADGE: a batch of the most uncertain ones is full of their like.
+    """
     if arm == PROBE:
         return Ranked(rng.permutation(situation.unlabelled)[:count])
-    if arm == UNCERTAIN:
-        return Ranked(Badge().query(situation, count, rng) if not np.isnan(situation.score_N).all() else situation.unlabelled[:0])
     judged = situation.unlabelled[~np.isnan(situation.score_N[situation.unlabelled])]
-    worth_N = (MARGIN if arm == UNCERTAIN else LIKELY).worth_N
-    return Ranked(best(judged, worth_N(situation.score_N[judged]), count, rng))
+    if not len(judged):
+        return Ranked(judged)
+    return Ranked((Badge() if arm == UNCERTAIN else LIKELY).query(situation, count, rng))

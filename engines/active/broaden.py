@@ -38,6 +38,8 @@ from engines.active.memory import Asked, Memory
 from engines.active.pool import Situation
 from engines.active.vectors import Float32, Int64, highest
 
+#: Candidates beyond a batch, for those that others take or that are copies.
+SPARE = 5
 #: Slots' worth of belief about each arm before any label: (gained, missed).
 PRIORS: Mapping[str, tuple[float, float]] = {
     REPORTS: (6.0, 2.0),
@@ -126,7 +128,7 @@ class Lsb:
             if arm in BROADENING:
                 found[arm] = lookalikes.ranked(self.seeds(arm, situation), against)
             else:
-                found[arm] = by_score(arm, situation, 2 * count, rng)
+                found[arm] = by_score(arm, situation, count + count // 4 + SPARE, rng)
         return found
 
     def seeds(self, arm: str, situation: Situation) -> Int64:

@@ -17,6 +17,8 @@ S = TypeVar("S", float, Float32)
 
 #: Pairs that a background is estimated from.
 PAIRS = 5_000
+#: Videos that the variance of directions is estimated from, and the share of the mean below which none is divided.
+COVARIANCE_SAMPLE, FLOOR = 5_000, 0.05
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,43 @@ def likeness(
     weights: Mapping[str, float],
     candidates: Int64,
     seeds: Int64,
+    *,
+    nearest_seeds: int = 1,
 ) -> tuple[Float32, Int64]:
-    """How like its most like seed each candidate is, (C,), and which seed that is, as a place among the seeds.
+    """How like the seeds each candidate is, (C,), and which seed it is most like, as a place among the seeds.
 
-    The weighted mean over the spaces of similarities in standard deviations of the background.
+    The weighted mean over the spaces of similarities in standard deviations of the background, then the mean of the
+    `nearest_seeds` highest.
     """
     best_C = np.empty(len(candidates), np.float32)
     which_C = np.empty(len(candidates), np.int64)
     used = {name: weight for name, weight in weights.items() if weight > 0}
+    nearest_seeds = min(nearest_seeds, len(seeds))
     for part in chunks(len(candidates), len(seeds) * 4):
         total_CS = np.zeros((len(candidates[part]), len(seeds)), np.float32)
         for name, weight in used.items():
             space_NV = spaces[name]
-            total_CS += weight * known[name].standard(space_NV[candidates[part]] @ space_NV[seeds].T)
+            total_CS += np.float32(weight) * known[name].standard(space_NV[candidates[part]] @ space_NV[seeds].T)
         which_C[part] = total_CS.argmax(1)
-        best_C[part] = total_CS.max(1)
+        best_C[part] = np.partition(total_CS, -nearest_seeds, axis=1)[:, -nearest_seeds:].mean(1)
     return best_C, which_C
+
+
+def sharpened(space_NV: Float32, rng: np.random.Generator, power: float) -> Float32:
+    """The space with its strong directions made weaker, unit norm again: each is divided by its variance^(power / 2).
+
+    0 leaves it as it is, 1 makes all directions equal. What a few videos have in common lies in weak directions, which
+    cosines of embeddings hardly see (measured: docs/labelling.md). Rows of zeros, of videos without that sense, stay.
+    """
+    there_N = space_NV.any(axis=1)
+    sample = rng.permutation(np.flatnonzero(there_N))[:COVARIANCE_SAMPLE]
+    if not power or len(sample) < 2:
+        return space_NV
+    mean_V = space_NV[sample].mean(0)
+    variance_V, direction_VV = np.linalg.eigh(np.cov(space_NV[sample].astype(np.float64).T))
+    floor = FLOOR * max(float(variance_V.mean()), 1e-12)
+    change_VV = np.asarray(direction_VV / np.maximum(variance_V, floor) ** (power / 2), np.float32)
+    sharp_NV = (space_NV - mean_V) @ change_VV
+    sharp_NV[~there_N] = 0
+    sharp_NV /= np.maximum(np.linalg.norm(sharp_NV, axis=1, keepdims=True), 1e-12)
+    return sharp_NV

@@ -92,6 +92,49 @@ def arms(
 
 
 @app.command()
+def select(
+    features: Annotated[Path, typer.Option(help="Folder of features, made by `earshot dataset features`.")],
+    words: Annotated[Path, typer.Option(help="Folder with words.safetensors and tokenizer.json.")],
+    data: Annotated[Path, typer.Option(envvar="EARSHOT_DATA", help="Folder of the raw public sets, for titles.")],
+    runs: Annotated[Path, typer.Option(help="Folder of runs, a line each; what is there is not made again.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page and results.json; older ones are replaced.")],
+    seeds: Annotated[int, typer.Option(min=2, help="Runs of each strategy, counted from `--first`.")] = 30,
+    first: Annotated[int, typer.Option(min=0, help="The first seed; those below 1000 were used for tuning.")] = 1000,
+    strategy: Annotated[list[str] | None, typer.Option(help="Which; may be repeated. None: all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare ways to choose videos to label, in a steady stream and when a new kind appears.
+
+    A stopped study goes on where it was. Runs are on one thread: OMP_NUM_THREADS=1 lets several go side by side.
+    """
+    need_training_packages()
+    from engines.evaluation.selection.run import study
+    from engines.evaluation.selection.study import COMPARED
+
+    if unknown := sorted(set(strategy or ()) - set(COMPARED)):
+        raise typer.BadParameter(f"came strategies {unknown}, expected some of {', '.join(COMPARED)}")
+    with errors_told():
+        places = f"--features {_shown(features)} --words {_shown(words)} --runs {_shown(runs)} --out {_shown(out)}"
+        results, files = study(
+            features,
+            words,
+            data,
+            runs,
+            out,
+            seeds=range(first, first + seeds),
+            command=f"earshot evaluate select {places} --seeds {seeds} --first {first}",
+            progress=progress,
+            strategies=strategy or COMPARED,
+        )
+    if as_json:
+        print_json(results)
+        return
+    for goal in results.goals:
+        typer.echo(f"{'met' if goal.met else 'missed':<7} {goal.goal} {goal.bar}: {goal.came}")
+    typer.echo(f"written: {', '.join(str(path) for path in files)}")
+
+
+@app.command()
 def harmless(
     verdicts: Annotated[Path, typer.Argument(help="What `earshot judge --json FILES` printed; - for stdin.")],
     highest: Annotated[int, typer.Option(min=0, help="How many of the highest files to name, for each task.")] = 5,

@@ -17,7 +17,7 @@ class ProbCover:
 
     delta as in the paper, section 3.3: the largest at which a ball holds one kind only for 95 % of the videos, kinds
     being clusters of k-means. Ours: ball and cover are of a sample of `sample` videos, as the graph of all pairs does
-    not fit at 10^5. The paper takes as many clusters as classes; a task has two, but videos are of more kinds: `clusters`.
+    not fit at 10^5. The paper takes as many clusters as classes; a task has two, but videos are of more kinds.
     """
 
     name: str = "prob_cover"

@@ -24,6 +24,10 @@ BROADENING = (REPORTS, POSITIVES, ERRORS)
 ARMS = (*BROADENING, UNCERTAIN, LIKELY_ARM, PROBE)
 
 
+#: Times k neighbours are asked of an index, as some are labelled and its cosines are not those of sharpened spaces.
+INDEXED = 4
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reach:
     """How far broadening goes. k: neighbours of each seed in each space. most_seeds: the latest ones of an arm.
@@ -91,13 +95,23 @@ class Lookalikes:
 
     def _broadened(self, seeds: Int64, weights: Mapping[str, float]) -> Int64:
         """The union over seeds and spaces of the k nearest unlabelled videos inside the band."""
-        open_ones, kept = self.situation.unlabelled, []
+        kept = []
         for name, weight in weights.items():
             if weight > 0:
-                similarity_SK, near_SK = nearest(self.spaces[name][seeds], self.spaces[name][open_ones], self.reach.k)
-                inside_SK = self.bands[name].holds(similarity_SK) if self.reach.band else np.full(near_SK.shape, True)
-                kept.append(open_ones[near_SK[inside_SK]])
-        return np.unique(np.concatenate(kept))
+                similarity_SK, place_SK = self._near(name, seeds)
+                inside_SK = self.bands[name].holds(similarity_SK) if self.reach.band else np.full(place_SK.shape, True)
+                kept.append(place_SK[inside_SK])
+        return np.intersect1d(np.concatenate(kept), self.situation.unlabelled)
+
+    def _near(self, name: str, seeds: Int64) -> tuple[Float32, Int64]:
+        """Similarities in this space and places, (S, K). An index holds the fused embedding as it is: it gives more."""
+        space_NV, open_ones = self.spaces[name], self.situation.unlabelled
+        if name == FUSED and self.situation.near is not None:
+            place_SK = self.situation.near(seeds, INDEXED * self.reach.k)
+            similarity_SK = np.stack([space_NV[of] @ space_NV[seed] for seed, of in zip(seeds, place_SK, strict=True)])
+            return np.where(place_SK < 0, np.float32(-1), similarity_SK), place_SK
+        similarity_SK, near_SK = nearest(space_NV[seeds], space_NV[open_ones], self.reach.k)
+        return similarity_SK, open_ones[near_SK]
 
     def _likeness(
         self, weights: Mapping[str, float], candidates: Int64, seeds: Int64, nearest_seeds: int

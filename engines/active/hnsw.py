@@ -43,6 +43,10 @@ class Hnsw:
         similarity_QK, place_QK = self._graph.search(query_QD, k)
         return np.asarray(similarity_QK, np.float32), np.asarray(place_QK, np.int64)
 
+    def rows(self, places: Int64) -> Float32:
+        """As added, in 8 bits a value."""
+        return np.asarray(self._graph.reconstruct_batch(places), np.float32)
+
     def dump(self) -> NDArray[np.uint8]:
         """faiss's own bytes, uint8 (B,)."""
         return np.asarray(_faiss().serialize_index(self._graph), np.uint8)

@@ -8,7 +8,7 @@ Shape letters: N videos, D embedding size, Q queries, K neighbours, B bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -37,6 +37,9 @@ class Search(Protocol):
     def search(self, query_QD: Float32, k: int) -> tuple[Float32, Int64]:
         """Similarities and places, (Q, K) best first; place -1 where fewer were found."""
 
+    def rows(self, places: Int64) -> Float32:
+        """What was added, as far as it is kept: float32 (Q, D)."""
+
     def dump(self) -> NDArray[np.generic]:
         """All there is, as one array."""
 
@@ -56,6 +59,10 @@ class Exact:
     def search(self, query_QD: Float32, k: int) -> tuple[Float32, Int64]:
         """As of `Search`."""
         return nearest(query_QD, self._embedding_ND, k)
+
+    def rows(self, places: Int64) -> Float32:
+        """As added."""
+        return self._embedding_ND[places]
 
     def dump(self) -> Float32:
         """float32 (N, D)."""
@@ -119,6 +126,10 @@ class Index:
         unit_QD = unit_rows([f"query {n}" for n in range(len(query_QD))], query_QD, self.width)
         return self._search.search(unit_QD, min(k, len(self)))
 
+    def like(self, places: Int64, k: int) -> Int64:
+        """The k most similar videos of each video of the index, itself among them: places (Q, K), -1 as of `search`."""
+        return self._search.search(self._search.rows(places), min(k, len(self)))[1]
+
     def save(self, path: Path) -> None:
         """Write one file; a file that was there is replaced whole or not at all."""
         ids_B = np.frombuffer(msgspec.json.encode(self.ids), np.uint8)
@@ -149,6 +160,18 @@ class Index:
         index._known = set(index.ids)
         index._search = Exact(rows) if header["kind"] == Exact.kind else Hnsw.of_dump(rows)
         return index
+
+
+def neighbours_in(index: Index, ids: Sequence[str]) -> Callable[[Int64, int], Int64]:
+    """`Situation.near` of a pool whose ids, by place, are all in the index; other videos there count as missing."""
+    place_of = {video_id: place for place, video_id in enumerate(ids)}
+    pool_place_P = np.array([place_of.get(video_id, -1) for video_id in index.ids] + [-1], np.int64)  # -1 stays -1
+    index_place_N = np.argsort(pool_place_P[:-1], kind="stable")[int((pool_place_P[:-1] < 0).sum()) :]
+
+    def near(videos: Int64, k: int) -> Int64:
+        return pool_place_P[index.like(index_place_N[videos], k)]
+
+    return near
 
 
 def _short(bundle: str) -> str:

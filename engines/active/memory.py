@@ -21,7 +21,8 @@ class Asked(msgspec.Struct, frozen=True):
 
 class Memory(msgspec.Struct):
     """By video id. open: asked and not answered. found, erred: of the last answered round, the positives, and those
-    where the model was on the wrong side. kin: positives that an arm has found, most recent last.
+    where the model was on the wrong side. kin: positives that an arm has found, most recent last. reported: to be
+    broadened from until nothing comes of it.
     """
 
     rounds: int = 0
@@ -30,6 +31,7 @@ class Memory(msgspec.Struct):
     found: list[str] = []
     erred: list[str] = []
     kin: dict[str, list[str]] = {}
+    reported: list[str] = []
 
     def answered(self, labels: Mapping[str, int]) -> dict[str, list[tuple[Asked, int]]]:
         """Take the answers (video id -> 0 or 1) to open requests; by arm what was asked and what came.

@@ -5,7 +5,7 @@ Shape letters: N videos, D embedding size, V size of a view, E members of a comm
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -25,7 +25,8 @@ class Situation:
     embedding_ND: float32, unit norm. views: what single senses make of it, float32 (N, V), unit norm, or zero where a
     video lacks that sense. score_N: calibrated P(positive), NaN where the model has not judged. label_N: 0, 1 or NaN.
     committee_EN: what each model of an ensemble says, for strategies that need one. reported_N: bool, said to be
-    positive by a report. asked_N: bool, in review already: not to be asked again.
+    positive by a report. asked_N: bool, in review already: not to be asked again. near: an index of the embeddings;
+    videos (S,) and k -> the k nearest of each, (S, K), -1 where there are fewer.
     """
 
     embedding_ND: Float32
@@ -35,6 +36,7 @@ class Situation:
     committee_EN: Float32 | None = None
     reported_N: NDArray[np.bool_] | None = None
     asked_N: NDArray[np.bool_] | None = None
+    near: Callable[[Int64, int], Int64] | None = None
 
     def __len__(self) -> int:
         return len(self.embedding_ND)

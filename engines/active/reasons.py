@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
 from engines.active.arms import ERRORS, LIKELY_ARM, POSITIVES, PROBE, REPORTS
 from engines.active.broaden import Pick
-from engines.active.lookalike import Band
+from engines.active.lookalike import calibrated
 from engines.active.pool import FUSED, Situation
-from engines.active.spaces import Background
+from engines.active.spaces import backgrounds
 from engines.active.vectors import highest
 
 #: What a reviewer calls a video, by task and label.
@@ -45,17 +45,12 @@ class Reason(msgspec.Struct, frozen=True):
 class Explainer:
     """Reasons for the picks of one batch."""
 
-    def __init__(
-        self,
-        ids: Sequence[str],
-        situation: Situation,
-        task: str,
-        known: Mapping[str, Background],
-        bands: Mapping[str, Band],
-    ) -> None:
-        """known, bands: of the spaces that a pick may be like a seed in."""
+    def __init__(self, ids: Sequence[str], situation: Situation, task: str, rng: np.random.Generator) -> None:
+        """Similarities are cosines of the embeddings as they are, which people can compare from round to round."""
         self._ids, self._situation, self._task = ids, situation, task
-        self._known, self._bands = known, bands
+        self._known = backgrounds(situation.spaces, rng)
+        positives = np.union1d(situation.of_label(1), situation.reported)
+        self._band = calibrated(situation.embedding_ND, positives, situation.unlabelled, rng)
 
     def of(self, pick: Pick) -> Reason:
         """E.g. "like x (0.91), which a reviewer called adult; model unsure (0.48); nothing like it labelled"."""
@@ -76,8 +71,7 @@ class Explainer:
 
     def _closest(self, place: int, seed: int) -> tuple[str, float]:
         """The space in which the two are most alike, measured by what is usual there, and their cosine in it."""
-        spaces = {name: rows for name, rows in self._situation.spaces.items() if name in self._known}
-        cosine = {name: float(rows[place] @ rows[seed]) for name, rows in spaces.items()}
+        cosine = {name: float(rows[place] @ rows[seed]) for name, rows in self._situation.spaces.items()}
         best = max(cosine, key=lambda name: self._known[name].standard(cosine[name]))
         return best, round(cosine[best], 4)
 
@@ -101,7 +95,7 @@ class Explainer:
     def _surroundings(self, nearest: Like | None) -> str:
         if nearest is None:
             return "nothing labelled yet"
-        if nearest.similarity < self._bands[FUSED].low:
+        if nearest.similarity < self._band.low:
             return "nothing like it labelled yet"
         return f"nearest label {nearest.video_id} ({nearest.similarity:.2f}), {self._called(nearest.label or 0)}"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from engines.active.arms import Lookalikes, Reach
 from engines.active.broaden import Lsb, Pick
+from engines.active.index import Index, neighbours_in
 from engines.active.learner import LogisticHead, committee
 from engines.active.memory import Memory
 from engines.active.pool import Pool, Situation
@@ -68,27 +68,46 @@ class Selection:
     left: int
 
 
-def select(pool: Pool, wish: Wish, memory: Memory, rng: np.random.Generator) -> Selection:
+def select(pool: Pool, wish: Wish, memory: Memory, rng: np.random.Generator, index: Index | None = None) -> Selection:
     """The next batch. The memory learns from labels that came since, and keeps what is asked now.
+
+    index: of the pool's embeddings, maybe of more; None: neighbours are found by looking at all.
 
     Raises `ValueError` when nothing is left to label, a video to be like is not in the pool, or the strategy lacks
     scores.
     """
     lsb = Lsb(pool.ids, memory)
     lsb.learn(_labels(pool, wish.task))
-    situation = pool.situation(wish.task, asked=list(memory.open), like=wish.like)
+    pool.find(wish.like)
+    memory.reported += [video_id for video_id in wish.like if video_id not in memory.reported]
+    reported = [video_id for video_id in memory.reported if video_id in pool.places]
+    situation = pool.situation(wish.task, asked=list(memory.open), like=reported)
     if not len(situation.unlabelled):
         raise ValueError(f"pool: all {len(pool)} videos are labelled, reported or asked about; nothing is left to ask")
+    if index is not None:
+        situation = replace(situation, near=neighbours_in(index, pool.ids))
     situation, head = _with_scores(situation, wish, rng)
     if wish.strategy == LSB:
         picks = lsb.picks(situation, wish.count, rng)
     else:
         chosen = PUBLISHED[wish.strategy].query(situation, wish.count, rng)
         picks = lsb.remember([Pick(int(place), wish.strategy, None) for place in chosen], situation)
-    lookalikes = Lookalikes(situation, Reach(), rng)
-    explainer = Explainer(pool.ids, situation, wish.task, lookalikes.backgrounds, lookalikes.bands)
+    explainer = Explainer(pool.ids, situation, wish.task, rng)
     requests = tuple(_request(pool, situation, wish, pick, explainer) for pick in picks)
     return Selection(requests, head, len(situation.unlabelled) - len(picks))
+
+
+def indexed(path: Path, pool: Pool) -> Index:
+    """The index in this file with all videos of the pool; a new one where there is no file. It is not written.
+
+    Raises `ValueError` for an index of another bundle.
+    """
+    if not path.exists():
+        return Index.of(pool.bundle, pool.ids, pool.embedding_ND)
+    index = Index.load(path, bundle=pool.bundle)
+    new = [place for place, video_id in enumerate(pool.ids) if video_id not in index]
+    index.add([pool.ids[place] for place in new], pool.embedding_ND[new], bundle=pool.bundle)
+    return index
 
 
 def write_requests(path: Path, requests: Sequence[Request]) -> None:

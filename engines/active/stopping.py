@@ -80,9 +80,10 @@ def outlook(
         return Outlook(batch, np.nan, np.nan, np.nan, np.nan, None, nobody)
     curve = fit(labels_R, quality_R)
     gains_B = 100 * _gains(curve, labels_R, quality_R, batch, rng)
-    gain = 100 * max(0.0, curve.at(labels_R[-1] + batch) - curve.at(labels_R[-1]))
+    last = float(labels_R[-1])
+    gain = 100 * max(0.0, curve.at(last + batch) - curve.at(last))
     low, high = (float(end) for end in np.quantile(gains_B, (0.05, 0.95)))
-    pays = max(gain, high) * worth_of_point >= cost
+    pays = bool(max(gain, high) * worth_of_point >= cost)
     price = cost / gain if gain > 0 else float("inf")
     what = f"{batch} more labels are expected to bring {gain:.2f} points ({low:.2f} to {high:.2f}) for {cost:g}"
     against = f"a point is worth {worth_of_point:g}"

@@ -27,6 +27,9 @@ def select(
     like: Annotated[
         list[str] | None, typer.Option(help="Id of a reported video, to look for more of its kind; may be repeated.")
     ] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="Index of embeddings; made, or added to. Worth it from 20,000 videos on.")
+    ] = None,
     state: Annotated[
         Path | None, typer.Option(help="What earlier rounds taught, JSON. None: beside --out, <out>.state.json.")
     ] = None,
@@ -43,7 +46,7 @@ def select(
 
         from engines.active.memory import Memory, read_state, write_state
         from engines.active.pool_file import read_pool, write_rejected
-        from engines.active.select import Wish, write_requests
+        from engines.active.select import Wish, indexed, write_requests
         from engines.active.select import select as choose
 
         wish = Wish(task=task, count=batch, strategy=strategy, like=tuple(like or ()))
@@ -51,10 +54,14 @@ def select(
         remembered = state or out.with_name(f"{out.name}.state.json")
         memories = read_state(remembered, videos.bundle)
         memory = memories.tasks.setdefault(task, Memory())
-        chosen = choose(videos, wish, memory, np.random.default_rng([seed, memory.rounds, len(memory.open)]))
+        near = None if index is None else indexed(index, videos)
+        rng = np.random.default_rng([seed, memory.rounds, len(memory.open)])
+        chosen = choose(videos, wish, memory, rng, near)
         if rejected:
             beside = write_rejected(out.with_name(f"{out.name}.rejected.jsonl"), rejected)
             _tell_rejected(rejected, len(videos), beside)
+        if index is not None and near is not None:
+            near.save(index)
         write_requests(out, chosen.requests)
         write_state(remembered, memories)  # last: a run that was cut off before it asks the same again
     if len(chosen.requests) < batch:

@@ -40,7 +40,7 @@ class Reach:
     k: int = 100
     most_seeds: int = 64
     power: float = 2.0
-    sharpen: float = 0.75
+    sharpen: float = 1.0
     nearest_seeds: int = 8
     unlike: float = 0.5
     views: bool = True

@@ -104,7 +104,7 @@ def test_what_a_reviewer_rejected_pushes_its_like_down(planted: Planted) -> None
 
 
 def test_a_threshold_is_where_kinds_part(planted: Planted) -> None:
-    """With labels: few random videos reach it, most of a kind do. With too few: what 95 % of random ones stay under."""
+    """With labels: nine of ten positives reach it, few others do. With too few: what 95 % of other videos stay under."""
     rows, positives = planted.situation.embedding_ND, np.flatnonzero(planted.label_N == 1)
     others = np.flatnonzero(planted.label_N == 0)
     for count in (60, 3):

@@ -69,4 +69,4 @@ def _faiss() -> ModuleType:
         raise ValueError(
             "an index of more than some thousands of videos needs faiss: pip install 'earshot[active]'"
         ) from error
-    return faiss  # type: ignore[no-any-return]
+    return faiss

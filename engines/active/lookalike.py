@@ -62,4 +62,3 @@ def calibrated(
     np.fill_diagonal(similarity_PP, -1)
     similarity_PP[similarity_PP >= high] = -1  # a copy says nothing of its kind
     return Band(min(high, float(np.quantile(similarity_PP.max(1), POSITIVE_QUANTILE))), high)
-

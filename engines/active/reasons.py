@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from engines.active.allocate import Pick
 from engines.active.arms import ERRORS, LIKELY_ARM, POSITIVES, PROBE, REPORTS
-from engines.active.broaden import Pick
 from engines.active.lookalike import calibrated
 from engines.active.pool import FUSED, Situation
 from engines.active.spaces import backgrounds

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from engines.active.broaden import Lsb, Pick
+from engines.active.allocate import Pick
+from engines.active.broaden import Lsb
 from engines.active.index import Index, neighbours_in
 from engines.active.learner import LogisticHead, committee
 from engines.active.memory import Memory

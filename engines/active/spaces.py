@@ -109,7 +109,7 @@ def sharpened(space_NV: Float32, rng: np.random.Generator, power: float) -> Floa
     variance_V, direction_VV = np.linalg.eigh(np.cov(space_NV[sample].astype(np.float64).T))
     floor = FLOOR * max(float(variance_V.mean()), 1e-12)
     change_VV = np.asarray(direction_VV / np.maximum(variance_V, floor) ** (power / 2), np.float32)
-    sharp_NV = (space_NV - mean_V) @ change_VV
+    sharp_NV: Float32 = (space_NV - mean_V) @ change_VV
     sharp_NV[~there_N] = 0
     sharp_NV /= np.maximum(np.linalg.norm(sharp_NV, axis=1, keepdims=True), 1e-12)
     return sharp_NV

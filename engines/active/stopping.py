@@ -36,7 +36,7 @@ class Curve:
 
     def at(self, labels: float) -> float:
         """The quality expected after so many labels."""
-        return self.ceiling - self.drop * labels**-self.exponent
+        return float(self.ceiling - self.drop * labels**-self.exponent)
 
 
 class Outlook(msgspec.Struct, frozen=True):

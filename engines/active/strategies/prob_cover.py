@@ -32,7 +32,7 @@ class ProbCover:
         embedding_SD = situation.embedding_ND[sampled]
         lowest = self._lowest_similarity(embedding_SD[:2000], rng)
         ball_SS = _balls(embedding_SD, embedding_SD, lowest)
-        open_S: NDArray[np.bool_] = ~_balls(embedding_SD, situation.embedding_ND[situation.labelled], lowest).any(1)
+        open_S = np.logical_not(_balls(embedding_SD, situation.embedding_ND[situation.labelled], lowest).any(1))
         gain_S = ball_SS[:, open_S].sum(1)
         chosen: list[int] = []
         while len(chosen) < min(count, len(sampled)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.active.arms import BROADENING, Ranked
+from engines.active.arms import UNCERTAIN, Ranked
 from engines.active.bandit import Bandit
 from engines.active.pool import Situation
 from engines.active.vectors import highest
@@ -56,18 +56,17 @@ class Shelf:
         return any(float(highest(rows[[place]], others)[0][0]) >= self._same for others in known)
 
 
-def allocate(shelf: Shelf, bandit: Bandit, count: int, broadened: float, rng: np.random.Generator) -> list[Pick]:
+def allocate(shelf: Shelf, bandit: Bandit, count: int, unsure: float, rng: np.random.Generator) -> list[Pick]:
     """`count` picks in the order in which they were drawn; fewer where nothing is left.
 
-    Arms that broaden get at most the share `broadened`, as long as others have something to offer.
+    The share `unsure` goes to the uncertain arm whatever it pays, as long as it has something to offer.
     """
     picks: list[Pick] = []
-    most, had = round(broadened * count), 0
+    had = 0
     while len(picks) < count and (able := shelf.able()):
-        others = [arm for arm in able if arm not in BROADENING]
-        arm = bandit.choose(others if had >= most and others else able, rng)
-        pick = shelf.take(arm)
+        due = UNCERTAIN in able and had < unsure * (len(picks) + 1)
+        pick = shelf.take(UNCERTAIN if due else bandit.choose(able, rng))
         if pick is not None:
             picks.append(pick)
-            had += arm in BROADENING
+            had += pick.arm == UNCERTAIN
     return picks

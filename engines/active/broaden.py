@@ -57,8 +57,8 @@ class Options:
     """The defaults were tuned on seeds that no reported figure is of (`earshot evaluate select`).
 
     priors: of the arms, as of `Bandit`. false_alarm: what a label is worth that shows one, of what shows a miss.
-    same: cosine from which two videos are one. broadened: the largest share of a batch that arms which broaden may
-    have together; the rest keeps what the model knows already in order.
+    same: cosine from which two videos are one. unsure: the share of a batch that goes to the uncertain arm at least;
+    unsure_hunting: the same while an arm that broadens is expected to yield `pays` or more.
     """
 
     reach: Reach = field(default_factory=Reach)
@@ -68,7 +68,9 @@ class Options:
     explore: float = 0.05
     false_alarm: float = 0.3
     same: float = SAME
-    broadened: float = 0.5
+    unsure: float = 0.9
+    unsure_hunting: float = 0.5
+    pays: float = 0.35
 
 
 class Lsb:
@@ -84,6 +86,7 @@ class Lsb:
         self.bandit = Bandit(
             self.options.priors, self.memory.arms, discount=self.options.discount, explore=self.options.explore
         )
+        self._broadening = [arm for arm in self.options.arms if arm in BROADENING]
         self._places = {video_id: place for place, video_id in enumerate(ids)}
 
     def query(self, situation: Situation, count: int, rng: np.random.Generator) -> Int64:
@@ -95,7 +98,9 @@ class Lsb:
         ranked = self._ranked(situation, count, rng)
         options = self.options
         shelf = Shelf(ranked, situation, options.same)
-        return self.remember(allocate(shelf, self.bandit, count, options.broadened, rng), situation)
+        paying = any(len(ranked[arm].places) and self.bandit.expected(arm) >= options.pays for arm in self._broadening)
+        unsure = options.unsure_hunting if paying else options.unsure
+        return self.remember(allocate(shelf, self.bandit, count, unsure, rng), situation)
 
     def remember(self, picks: list[Pick], situation: Situation) -> list[Pick]:
         """Keep as asked; picks of other strategies too, so that their answers are seeds of later rounds."""

@@ -92,6 +92,11 @@ class Index:
         """`exact` or `hnsw_sq8`."""
         return self._search.kind
 
+    @property
+    def dump_bytes(self) -> int:
+        """How much its rows take on disk."""
+        return int(self._search.dump().nbytes)
+
     def __len__(self) -> int:
         return len(self.ids)
 

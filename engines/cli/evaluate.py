@@ -134,6 +134,41 @@ def select(
     typer.echo(f"written: {', '.join(str(path) for path in files)}")
 
 
+@app.command("select-speed")
+def select_speed(
+    videos: Annotated[int, typer.Option(min=1000, help="Size of the pool.")] = 100_000,
+    size: Annotated[int, typer.Option(min=8, help="Values of an embedding.")] = 256,
+    strategy: Annotated[list[str] | None, typer.Option(help="Which; may be repeated. None: all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How long choosing a batch of 60 takes from a large pool, and what the index finds of the true neighbours.
+
+    On procedural embeddings. Threads: as OMP_NUM_THREADS says.
+    """
+    import numpy as np
+
+    from engines.active.select import STRATEGIES
+    from engines.evaluation.selection.speed import batch_times, embeddings, index_quality
+
+    if unknown := sorted(set(strategy or ()) - set(STRATEGIES)):
+        raise typer.BadParameter(f"came strategies {unknown}, expected some of {', '.join(STRATEGIES)}")
+    with errors_told():
+        rng = np.random.default_rng(0)
+        embedding_ND = embeddings(videos, size, rng)
+        index = index_quality(embedding_ND, rng)
+        times = batch_times(embedding_ND, strategy or STRATEGIES, rng)
+    if as_json:
+        print_json({"index": index, "batches": times})
+        return
+    typer.echo(
+        f"{index.kind} of {videos}: built in {index.build_seconds:.1f} s, {1000 * index.seconds_per_query:.2f} ms a "
+        f"query, recall of the 10 nearest {index.recall:.3f}, {index.bytes_per_video:.0f} bytes a video, "
+        f"peak {index.peak_gb:.2f} GB"
+    )
+    for one in times:
+        typer.echo(f"{one.name:<16} {one.seconds:>8.2f} s   peak {one.peak_gb:.2f} GB")
+
+
 @app.command()
 def harmless(
     verdicts: Annotated[Path, typer.Argument(help="What `earshot judge --json FILES` printed; - for stdin.")],

@@ -13,7 +13,6 @@ import numpy as np
 from engines.active.lookalike import Band, calibrated
 from engines.active.pool import FUSED, Situation
 from engines.active.spaces import Background, agreement, backgrounds, likeness, sharpened
-from engines.active.strategies.badge import Badge
 from engines.active.strategies.uncertainty import LIKELY, MARGIN
 from engines.active.vectors import Float32, Int64, nearest
 
@@ -122,14 +121,11 @@ class Lookalikes:
 def by_score(arm: str, situation: Situation, count: int, rng: np.random.Generator) -> Ranked:
     """The arms without seeds; those that need scores have no candidates where there are none.
 
-    Uncertain videos are chosen by margin and by BADGE in turn: which is better depends on the pool.
+    Uncertain videos are chosen by margin: on development seeds BADGE was better on one pool and worse on three.
     """
     if arm == PROBE:
         return Ranked(rng.permutation(situation.unlabelled)[:count])
     judged = situation.unlabelled[~np.isnan(situation.score_N[situation.unlabelled])]
     if not len(judged):
         return Ranked(judged)
-    if arm == LIKELY_ARM:
-        return Ranked(LIKELY.query(situation, count, rng))
-    pair = [one.query(situation, count, rng) for one in (MARGIN, Badge())]
-    return Ranked(np.stack(pair, axis=1).ravel())
+    return Ranked((MARGIN if arm == UNCERTAIN else LIKELY).query(situation, count, rng))

@@ -1,5 +1,5 @@
 """Where the model is least sure: least confidence (Lewis and Gale 1994), margin (Scheffer et al. 2001), entropy
-(Settles and Craven 2008), and where it is most sure of a positive.
+(Settles and Craven 2008), and where it is most sure of a positive (relevance sampling, Lewis and Gale 1994).
 
 With two classes the first three are functions of |p - 1/2| and choose the same videos: a table that compares them says
 something of rounding only. All three are here because people ask for them by name.

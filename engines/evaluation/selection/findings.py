@@ -38,7 +38,10 @@ class SteadyFound(msgspec.Struct, frozen=True):
 
 
 class HuntFound(msgspec.Struct, frozen=True):
-    """One strategy on one kind. found: after 60 and 120 labels. recall, others: after 120, and LSB's less its own."""
+    """One strategy on one kind. found: after 60 and 120 labels. recall, others: after 120, and LSB's less its own.
+
+    kept: others after 120 labels less before the first round.
+    """
 
     arena: str
     kind: str
@@ -48,6 +51,7 @@ class HuntFound(msgspec.Struct, frozen=True):
     recall_behind: Estimate | None
     others: Estimate
     others_behind: Estimate | None
+    kept: Estimate
 
 
 def steady_found(outcomes: Sequence[Outcome]) -> list[SteadyFound]:
@@ -91,6 +95,7 @@ def hunts_found(outcomes: Sequence[Outcome]) -> list[HuntFound]:
                     _behind(by, name, _recall),
                     _mean(seeds, _others),
                     _behind(by, name, _others),
+                    _mean(seeds, _kept),
                 )
             )
         found += sorted(rows, key=lambda one: -one.found[0])
@@ -121,6 +126,11 @@ def _recall(outcome: Outcome) -> float:
 def _others(outcome: Outcome) -> float:
     assert outcome.emerging is not None
     return outcome.emerging.others[-1]
+
+
+def _kept(outcome: Outcome) -> float:
+    assert outcome.emerging is not None
+    return outcome.emerging.others[-1] - outcome.emerging.others_before
 
 
 def _by_strategy(outcomes: Sequence[Outcome]) -> dict[str, dict[int, Outcome]]:

@@ -36,12 +36,16 @@ class Steady(msgspec.Struct, frozen=True):
 
 
 class Emerging(msgspec.Struct, frozen=True):
-    """After each round, (R,): videos of the kind found, its recall at 5 % false positives, AP on all other clips."""
+    """After each round, (R,): videos of the kind found, its recall at 5 % false positives, AP on all other clips.
+
+    others_before: that AP before the first round.
+    """
 
     labels: tuple[int, ...]
     found: tuple[int, ...]
     recall: tuple[float, ...]
     others: tuple[float, ...]
+    others_before: float
 
 
 def steady(arena: Arena, make: Make, rng: np.random.Generator) -> Steady:
@@ -67,6 +71,7 @@ def emerging(arena: Arena, kind: Kind, make: Make, rng: np.random.Generator) -> 
     loop = _Loop(arena, make, np.concatenate([start, reports]), reports, rng)
     this, old = (arena.label_T == 0) | kind.test_T, ~kind.test_T
     labels, found, recall, others, total = [], [], [], [], 0
+    before = average_precision(arena.label_T[old], loop.test_scores()[old])
     for number in range(HUNT_ROUNDS):
         chosen = loop.round(HUNT_BATCH)
         total += int(kind.pool_N[chosen].sum())
@@ -75,7 +80,7 @@ def emerging(arena: Arena, kind: Kind, make: Make, rng: np.random.Generator) -> 
         found.append(total)
         recall.append(recall_at_false_positives(kind.test_T[this].astype(np.float32), score_T[this]))
         others.append(average_precision(arena.label_T[old], score_T[old]))
-    return Emerging(tuple(labels), tuple(found), tuple(recall), tuple(others))
+    return Emerging(tuple(labels), tuple(found), tuple(recall), tuple(others), before)
 
 
 class _Loop:

@@ -65,7 +65,7 @@ def test_what_was_run_is_not_run_again_and_a_cut_line_is(arena: Arena, tmp_path:
     again = run_all(wanted, path, lambda **_: None)
     assert again == first
     assert list(read_outcomes(path)) == first
-    forged = msgspec.structs.replace(first[0], emerging=Emerging((30,), (99,), (0.5,), (0.5,)))
+    forged = msgspec.structs.replace(first[0], emerging=Emerging((30,), (99,), (0.5,), (0.5,), 0.4))
     path.write_bytes(msgspec.json.encode(forged) + b"\n")
     assert run_all(wanted[:1], path, lambda **_: None) == [forged]
 
@@ -108,7 +108,7 @@ def test_a_goal_says_whether_lsb_reaches_it(add: float, met: bool) -> None:
     ramp = np.linspace(0.2, 0.5, 14)
     runs = [
         made(name, seed, (ramp + plus + 0.001 * seed).tolist())
-        for name, plus in (("lsb", add), ("margin", 0.0), ("random", -0.3), ("likely", 0.5))
+        for name, plus in (("lsb", add), ("margin", 0.0), ("random", -0.3), ("likely", -0.1))
         for seed in range(3)
     ]
     found = {goal.goal: goal.met for goal in goals(steady_found(runs), [])}

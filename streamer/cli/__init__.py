@@ -14,6 +14,7 @@ from engines.cli.calibrate import calibrate
 from engines.cli.distil import distil
 from engines.cli.export import export
 from engines.cli.quantise import quantise
+from engines.cli.select import select
 from engines.cli.train import train
 from engines.cli.verify import verify
 from streamer.cli import config as config_commands
@@ -58,6 +59,7 @@ app.add_typer(dataset_commands.app, name="dataset", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(distil)
 app.command(rich_help_panel=MODELS)(train)
 app.command(rich_help_panel=MODELS)(arms)
+app.command(rich_help_panel=MODELS)(select)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)

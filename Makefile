@@ -114,6 +114,6 @@ $(RUNTIME): $(PINS) | $(BIN)/python
 
 $(TOOLS): $(RUNTIME)
 	@echo "Installing what training and tests need into $(VENV) (once; PyTorch is large)"
-	@$(PIP) install -q -c constraints.txt -e ".[train,huggingface,privacy]" --group test
+	@$(PIP) install -q -c constraints.txt -e ".[train,active,huggingface,privacy]" --group test
 	@$(PIP) install -q -c constraints.txt --no-deps --group starter
 	@touch $@

@@ -17,6 +17,7 @@ from engines.bundle import Bundle, BundleError
 from engines.engine_set import open_engines
 from engines.ort import OrtOptions
 from streamer.admin import Health, admin_server
+from streamer.cache.protocol import Cache
 from streamer.cache.redis import open_cache
 from streamer.categories import Categories
 from streamer.commit import Committer
@@ -103,7 +104,6 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     """Everything between an event and its verdicts, started and warmed. Raises `SettingsError` (fatal)."""
     bundle = load_bundle(settings.engine.bundle)
     categories = categories_of(bundle, settings.policy)
-    secret = settings.secret.get_secret_value().encode() if settings.secret else _PUBLIC_SECRET
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(settings.sandbox, settings.decode, clip_shape(bundle)))
         engines = stack.enter_context(open_engines(bundle, OrtOptions(threads=settings.engine.threads)))
@@ -119,17 +119,32 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             earshot_version=streamer.__version__,
         )
         thresholds = {task: bundle.thresholds[task] for task in TASKS}
-        plan_id = f"{sandbox.plan_id}.{derived(secret, b'plan').hex()[:8]}"
         pipeline = Pipeline(
             fetcher=stack.enter_context(Fetcher(settings.fetch)),
             sandbox=sandbox,
-            recaller=Recaller(bundle, open_cache(settings.cache), plan_id=plan_id, secret=derived(secret, b"cache")),
+            recaller=_recaller(settings, bundle, sandbox, open_cache(settings.cache)),
             embedder=Embedder(engines, bundle.embedding_size),
             scorer=Scorer(engines.fusion, categories),
             judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
-            secret=derived(secret, b"sampling"),
+            secret=derived(_secret(settings), b"sampling"),
         )
         yield Parts(pipeline, bundle, sandbox, lineage)
+
+
+def open_recaller(settings: Settings, cache: Cache) -> tuple[Recaller, Bundle]:
+    """What the workers under these settings remember, to be read without an engine or a decoder; and their bundle."""
+    bundle = load_bundle(settings.engine.bundle)
+    return _recaller(settings, bundle, Sandbox(settings.sandbox, settings.decode, clip_shape(bundle)), cache), bundle
+
+
+def _recaller(settings: Settings, bundle: Bundle, sandbox: Sandbox, cache: Cache) -> Recaller:
+    secret = _secret(settings)
+    plan_id = f"{sandbox.plan_id}.{derived(secret, b'plan').hex()[:8]}"
+    return Recaller(bundle, cache, plan_id=plan_id, secret=derived(secret, b"cache"))
+
+
+def _secret(settings: Settings) -> bytes:
+    return settings.secret.get_secret_value().encode() if settings.secret else _PUBLIC_SECRET
 
 
 def derived(secret: bytes, purpose: bytes) -> bytes:

@@ -14,7 +14,7 @@ from engines.bundle import Bundle
 from streamer.cache.fused import seal_fused, unseal_fused
 from streamer.cache.protocol import Cache
 from streamer.cache.sealed import seal, unseal
-from streamer.records import Case, Coverage, Embeddings, Event, Fusion, Modality, Recall, Text, Tokens
+from streamer.records import Case, Coverage, Embeddings, Event, Fused, Fusion, Modality, Recall, Text, Tokens
 
 #: Change when the meaning of cached values changes.
 CACHE_SCHEMA = 2
@@ -43,6 +43,16 @@ class Recaller:
             return Recall(text, keys, fused_key, known[0], {}, known[1], tier)
         tokens, coverage = self._unsealed(dict(zip(keys.values(), blobs, strict=True)), keys)
         return Recall(text, keys, fused_key, None, tokens, coverage, tier if coverage is not None else "none")
+
+    def fused(self, cases: Sequence[tuple[Event, str]]) -> list[Fused | None]:
+        """What the fusion network said of each event and content, where that is remembered; in one round trip."""
+        keys = [self._fused_key(self._token_keys(self._text(event), sha256), sha256) for event, sha256 in cases]
+        blobs, _ = self._cache.lookup(keys)
+        found: list[Fused | None] = []
+        for key, blob in zip(keys, blobs, strict=True):
+            known = unseal_fused(blob, cache_key=key, secret=self._secret) if blob is not None else None
+            found.append(known[0] if known is not None else None)
+        return found
 
     def keep_tokens(self, cases: Sequence[Case], embeddings: Embeddings) -> None:
         """Remember the tokens that were not recalled."""

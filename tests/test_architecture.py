@@ -45,6 +45,7 @@ HOMES = {
     "onnxruntime": ("engines.ort", "engines.activations", PEER),
     "tensorrt": ("engines.trt", "engines.build"),
     "tokenizers": ("engines.tokenizer",),
+    "faiss": ("engines.active.hnsw",),
     "torch": (
         "engines.models",
         "engines.training",
@@ -166,7 +167,7 @@ def test_the_stream_starts_without_what_training_needs() -> None:
 
 
 def test_the_command_line_loads_nothing_heavy_before_a_command_runs() -> None:
-    heavy = "torch,av,onnxruntime,confluent_kafka,redis"
+    heavy = "torch,av,onnxruntime,confluent_kafka,redis,faiss,sklearn"
     command = [sys.executable, "-c", IMPORT_WITHOUT, heavy, "streamer.cli"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

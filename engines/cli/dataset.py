@@ -47,13 +47,16 @@ def shots(
     ],
     pairs: Annotated[int, typer.Option(min=2, help="How many pairs of clips, of 12 s each.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal clips.")] = 1,
+    held_out: Annotated[
+        bool, typer.Option(help="Only sounds that are in no training or validation clip of `--dataset`.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pairs of quiet clips, one with a shot and one with an everyday sound; measured by `earshot evaluate shots`."""
     from engines.data.public.shots import compose_shots
 
     with errors_told(), progress("shots", 2 * pairs) as advance:
-        made = compose_shots(data, dataset, out, pairs=pairs, seed=seed, on_clip=advance)
+        made = compose_shots(data, dataset, out, pairs=pairs, seed=seed, held_out=held_out, on_clip=advance)
     if as_json:
         print_json({"folder": str(out), "dataset": made})
     else:

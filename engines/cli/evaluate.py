@@ -86,6 +86,84 @@ def arms(
 
 
 @app.command()
+def select(
+    features: Annotated[Path, typer.Option(help="Folder of features, made by `earshot dataset features`.")],
+    words: Annotated[Path, typer.Option(help="Folder with words.safetensors and tokenizer.json.")],
+    data: Annotated[Path, typer.Option(envvar="EARSHOT_DATA", help="Folder of the raw public sets, for titles.")],
+    runs: Annotated[Path, typer.Option(help="Folder of runs, a line each; what is there is not made again.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page and results.json; older ones are replaced.")],
+    seeds: Annotated[int, typer.Option(min=2, help="Runs of each strategy, counted from `--first`.")] = 30,
+    first: Annotated[int, typer.Option(min=0, help="The first seed; those below 1000 were used for tuning.")] = 1000,
+    strategy: Annotated[list[str] | None, typer.Option(help="Which; may be repeated. None: all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare ways to choose videos to label, in a steady stream and when a new kind appears.
+
+    A stopped study goes on where it was. Runs are on one thread: OMP_NUM_THREADS=1 lets several go side by side.
+    """
+    need_training_packages()
+    from engines.evaluation.selection.run import study
+    from engines.evaluation.selection.study import COMPARED
+
+    if unknown := sorted(set(strategy or ()) - set(COMPARED)):
+        raise typer.BadParameter(f"came strategies {unknown}, expected some of {', '.join(COMPARED)}")
+    with errors_told():
+        places = f"--features {_shown(features)} --words {_shown(words)} --runs {_shown(runs)} --out {_shown(out)}"
+        results, files = study(
+            features,
+            words,
+            data,
+            runs,
+            out,
+            seeds=range(first, first + seeds),
+            command=f"earshot evaluate select {places} --seeds {seeds} --first {first}",
+            progress=progress,
+            strategies=strategy or COMPARED,
+        )
+    if as_json:
+        print_json(results)
+        return
+    for goal in results.goals:
+        typer.echo(f"{'met' if goal.met else 'missed':<7} {goal.goal} {goal.bar}: {goal.came}")
+    typer.echo(f"written: {', '.join(str(path) for path in files)}")
+
+
+@app.command("select-speed")
+def select_speed(
+    videos: Annotated[int, typer.Option(min=1000, help="Size of the pool.")] = 100_000,
+    size: Annotated[int, typer.Option(min=8, help="Values of an embedding.")] = 256,
+    strategy: Annotated[list[str] | None, typer.Option(help="Which; may be repeated. None: all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How long choosing a batch of 60 takes from a large pool, and what the index finds of the true neighbours.
+
+    On procedural embeddings. Threads: as OMP_NUM_THREADS says.
+    """
+    import numpy as np
+
+    from engines.active.select import STRATEGIES
+    from engines.evaluation.selection.speed import batch_times, embeddings, index_quality
+
+    if unknown := sorted(set(strategy or ()) - set(STRATEGIES)):
+        raise typer.BadParameter(f"came strategies {unknown}, expected some of {', '.join(STRATEGIES)}")
+    with errors_told():
+        rng = np.random.default_rng(0)
+        embedding_ND = embeddings(videos, size, rng)
+        index = index_quality(embedding_ND, rng)
+        times = batch_times(embedding_ND, strategy or STRATEGIES, rng)
+    if as_json:
+        print_json({"index": index, "batches": times})
+        return
+    typer.echo(
+        f"{index.kind} of {videos}: built in {index.build_seconds:.1f} s, {1000 * index.seconds_per_query:.2f} ms a "
+        f"query, recall of the 10 nearest {index.recall:.3f}, {index.bytes_per_video:.0f} bytes a video, "
+        f"peak {index.peak_gb:.2f} GB"
+    )
+    for one in times:
+        typer.echo(f"{one.name:<16} {one.seconds:>8.2f} s   peak {one.peak_gb:.2f} GB")
+
+
+@app.command()
 def harmless(
     verdicts: Annotated[Path, typer.Argument(help="What `earshot judge --json FILES` printed; - for stdin.")],
     highest: Annotated[int, typer.Option(min=0, help="How many of the highest files to name, for each task.")] = 5,

@@ -14,11 +14,13 @@ from engines.cli.calibrate import calibrate
 from engines.cli.distil import distil
 from engines.cli.export import export
 from engines.cli.quantise import quantise
+from engines.cli.select import select
 from engines.cli.train import train
 from engines.cli.verify import verify
 from streamer.cli import ab as ab_commands
 from streamer.cli import config as config_commands
 from streamer.cli import dlq as dlq_commands
+from streamer.cli import label as label_commands
 from streamer.cli import topics as topics_commands
 from streamer.cli.audit import audit
 from streamer.cli.bench import bench
@@ -38,7 +40,8 @@ app = typer.Typer(
     help="Judge uploaded videos by what they show, say and sound like. Start with: earshot demo",
 )
 
-FIRST, STREAM, MODELS, WORTH = "First steps", "The stream", "Models", "What it is worth"
+FIRST, STREAM, LABELS, MODELS = "First steps", "The stream", "Labels", "Models"
+WORTH = "What it is worth"
 
 app.command(rich_help_panel=FIRST)(demo)
 app.command(rich_help_panel=FIRST)(judge)
@@ -49,6 +52,7 @@ app.command(rich_help_panel=STREAM)(verdicts)
 app.command(rich_help_panel=STREAM)(audit)
 app.add_typer(dlq_commands.app, name="dlq", rich_help_panel=STREAM)
 app.add_typer(topics_commands.app, name="topics", rich_help_panel=STREAM)
+app.add_typer(label_commands.app, name="label", rich_help_panel=LABELS)
 app.add_typer(config_commands.app, name="config", rich_help_panel=STREAM)
 app.command(rich_help_panel=STREAM)(bench)
 app.add_typer(bundle_commands.app, name="bundle", rich_help_panel=MODELS)
@@ -58,6 +62,7 @@ app.add_typer(dataset_commands.app, name="dataset", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(distil)
 app.command(rich_help_panel=MODELS)(train)
 app.command(rich_help_panel=MODELS)(arms)
+app.command(rich_help_panel=MODELS)(select)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)

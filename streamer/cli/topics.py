@@ -16,11 +16,12 @@ app = typer.Typer(no_args_is_help=True, help="Plan and create the topics that a 
 
 @app.command()
 def plan(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show every topic of the group and whether the cluster has it. Changes nothing."""
+    """Show every topic of the group and of labels, and whether the cluster has it. Changes nothing."""
     from streamer.kafka.topics import plan_topics
 
     with errors_told():
-        _show(plan_topics(settings_from(config).kafka), as_json)
+        options = settings_from(config).kafka
+        _show(plan_topics(options, options.all_topics + options.label_topics), as_json)
 
 
 @app.command()
@@ -29,7 +30,8 @@ def apply(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from streamer.kafka.topics import apply_topics
 
     with errors_told():
-        _show(apply_topics(settings_from(config).kafka), as_json)
+        options = settings_from(config).kafka
+        _show(apply_topics(options, options.all_topics + options.label_topics), as_json)
 
 
 def _show(plans: list[TopicPlan], as_json: bool) -> None:

@@ -33,6 +33,8 @@ class TopicOptions(Options):
     verdict: str = "moderation.verdict.{task}.v1"
     retry: str = "retry.{group}"
     dead_letter: str = "dlq.{group}.{topic}"
+    label_requested: str = "moderation.label.requested.v1"
+    label_applied: str = "moderation.label.applied.v1"
     partitions: int = Field(default=4, ge=1, le=10_000)
     replication_factor: int = Field(default=-1, ge=-1)
 
@@ -90,6 +92,11 @@ class KafkaOptions(Options):
         """Every topic that a running worker needs."""
         verdicts = (self.verdict_topic(task) for task in TASKS)
         return (self.topics.uploaded, *verdicts, self.retry_topic, self.dead_letter_topic)
+
+    @property
+    def label_topics(self) -> tuple[str, ...]:
+        """Where videos worth a label are named, and where the labels are; a worker needs neither."""
+        return (self.topics.label_requested, self.topics.label_applied)
 
     @property
     def fetch_wait_ms(self) -> int:

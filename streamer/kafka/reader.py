@@ -13,7 +13,7 @@ from streamer.kafka.errors import explain, is_retriable
 from streamer.kafka.options import KafkaOptions
 from streamer.kafka.stream import message_from_kafka
 from streamer.offsets import Partition
-from streamer.records import Message
+from streamer.records import Message, Position
 
 _TIMEOUT_SECONDS = 15.0
 _ANSWER_SECONDS = 5.0
@@ -21,21 +21,76 @@ _PATIENCE_SECONDS = 60.0
 _AGAIN_SECONDS = 0.2
 
 
-def read_topics(options: KafkaOptions, topics: Collection[str]) -> Iterator[Message]:
-    """Every committed record of the topics up to their present end. Topics that do not exist are empty."""
+def read_topics(options: KafkaOptions, topics: Collection[str], *, since_ms: int | None = None) -> Iterator[Message]:
+    """Every committed record of the topics up to their present end. Topics that do not exist are empty.
+
+    since_ms: Unix time; records before it are left out, as far as the brokers can tell by their timestamps.
+    """
     with closing(_consumer(options)) as consumer:
-        waiting = _assign(consumer, topics, OFFSET_BEGINNING)
-        while waiting:
-            record = consumer.poll(_TIMEOUT_SECONDS)
-            if record is None:
-                raise BrokerError(f"no answer from Kafka at {options.bootstrap_servers} for {_TIMEOUT_SECONDS:.0f} s")
-            error = record.error()
-            if error is None:
-                yield message_from_kafka(record)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                waiting.discard((record.topic(), record.partition()))
-            elif error.fatal():
-                raise BrokerError(f"cannot read {record.topic()}: {error.str()}")
+        partitions = _starts(consumer, topics, since_ms)
+        consumer.assign(partitions)
+        yield from _to_the_end(options, consumer, {(item.topic, item.partition) for item in partitions})
+
+
+def count_offsets(options: KafkaOptions, topics: Collection[str], *, since_ms: int | None = None) -> int:
+    """How many offsets `read_topics` would go through; some hold no record that is to be seen."""
+    with closing(_consumer(options)) as consumer:
+        offsets = 0
+        for item in _starts(consumer, topics, since_ms):
+            low, high = consumer.get_watermark_offsets(item, timeout=_TIMEOUT_SECONDS)
+            start = high if item.offset == OFFSET_END else max(low, item.offset)
+            offsets += high - start
+        return offsets
+
+
+def read_positions(options: KafkaOptions, positions: Collection[Position]) -> Iterator[Message]:
+    """The records at these positions, those that are still there, in the order of each partition."""
+    wanted = set(positions)
+    if not wanted:
+        return
+    firsts: dict[Partition, int] = {}
+    lasts: dict[Partition, int] = {}
+    for topic, partition, offset in ((item.topic, item.partition, item.offset) for item in wanted):
+        place = topic, partition
+        firsts[place] = min(firsts.get(place, offset), offset)
+        lasts[place] = max(lasts.get(place, offset), offset)
+    with closing(_consumer(options)) as consumer:
+        there = {(item.topic, item.partition) for item in _partitions(consumer, {topic for topic, _ in firsts})}
+        consumer.assign([TopicPartition(*place, first) for place, first in firsts.items() if place in there])
+        waiting = there & firsts.keys()
+        for message in _to_the_end(options, consumer, waiting):
+            if message.position in wanted:
+                yield message
+            place = message.position.topic, message.position.partition
+            if message.position.offset >= lasts[place]:
+                waiting.discard(place)
+                consumer.pause([TopicPartition(*place)])
+
+
+def _starts(consumer: Consumer, topics: Collection[str], since_ms: int | None) -> list[TopicPartition]:
+    """Every partition with the offset to begin at: `OFFSET_END` where nothing is as young as that."""
+    partitions = _partitions(consumer, topics)
+    for item in partitions:
+        item.offset = OFFSET_BEGINNING if since_ms is None else since_ms
+    if since_ms is None or not partitions:
+        return partitions
+    found: list[TopicPartition] = consumer.offsets_for_times(partitions, timeout=_TIMEOUT_SECONDS)
+    return found
+
+
+def _to_the_end(options: KafkaOptions, consumer: Consumer, waiting: set[Partition]) -> Iterator[Message]:
+    """Records of what is assigned, until every partition of `waiting` has come to its end or was taken out."""
+    while waiting:
+        record = consumer.poll(_TIMEOUT_SECONDS)
+        if record is None:
+            raise BrokerError(f"no answer from Kafka at {options.bootstrap_servers} for {_TIMEOUT_SECONDS:.0f} s")
+        error = record.error()
+        if error is None:
+            yield message_from_kafka(record)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            waiting.discard((record.topic(), record.partition()))
+        elif error.fatal():
+            raise BrokerError(f"cannot read {record.topic()}: {error.str()}")
 
 
 def follow_topics(
@@ -88,6 +143,7 @@ def _consumer(options: KafkaOptions) -> Consumer:
             "group.id": options.group,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",  # where the wanted offset is gone, the first that is there
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
             "fetch.wait.max.ms": options.fetch_wait_ms,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -25,8 +26,11 @@ class TopicPlan(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, str]
 
 
-def plan_topics(options: KafkaOptions) -> list[TopicPlan]:
-    """Every topic of the group beside what the cluster has. Raises `BrokerError` when nobody answers."""
+def plan_topics(options: KafkaOptions, topics: Sequence[str] | None = None) -> list[TopicPlan]:
+    """These topics, by default all that a worker needs, beside what the cluster has.
+
+    Raises `BrokerError` when nobody answers.
+    """
     there = _existing(options)
     return [
         TopicPlan(
@@ -35,13 +39,13 @@ def plan_topics(options: KafkaOptions) -> list[TopicPlan]:
             partitions=there.get(topic, options.topics.partitions),
             config=_config(options, topic),
         )
-        for topic in options.all_topics
+        for topic in topics or options.all_topics
     ]
 
 
-def apply_topics(options: KafkaOptions) -> list[TopicPlan]:
+def apply_topics(options: KafkaOptions, topics: Sequence[str] | None = None) -> list[TopicPlan]:
     """Create what is missing; the plan as it stands afterwards. Raises `BrokerError` when the cluster refuses."""
-    missing = [item for item in plan_topics(options) if not item.exists]
+    missing = [item for item in plan_topics(options, topics) if not item.exists]
     if missing:
         admin = AdminClient(options.connection())
         new = [
@@ -58,12 +62,12 @@ def apply_topics(options: KafkaOptions) -> list[TopicPlan]:
                 future.result()
             except KafkaException as error:
                 raise BrokerError(f"cannot create topic {topic}: {explain(error)}") from error
-    return plan_topics(options)
+    return plan_topics(options, topics)
 
 
-def require_topics(options: KafkaOptions) -> None:
+def require_topics(options: KafkaOptions, topics: Sequence[str] | None = None) -> None:
     """Raise `SettingsError` naming the topics that are missing and the command that creates them."""
-    missing = [item.topic for item in plan_topics(options) if not item.exists]
+    missing = [item.topic for item in plan_topics(options, topics) if not item.exists]
     if missing:
         raise SettingsError(
             f"{options.bootstrap_servers} lacks {', '.join(missing)}; create them with: earshot topics apply"
@@ -79,8 +83,10 @@ def _existing(options: KafkaOptions) -> dict[str, int]:
 
 
 def _config(options: KafkaOptions, topic: str) -> dict[str, str]:
-    """Dead letters wait for a person: they are kept for 30 days."""
+    """Dead letters wait for a person, 30 days; labels are what people's time was spent on, and stay."""
     config: dict[str, Any] = {"compression.type": "producer"}
     if topic == options.dead_letter_topic:
         config["retention.ms"] = str(30 * 24 * 3600 * 1000)
+    if topic == options.topics.label_applied:
+        config["retention.ms"] = "-1"
     return config

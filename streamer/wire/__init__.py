@@ -1,20 +1,37 @@
 """Bytes and headers <-> records: events in, verdicts out. The contract in words is docs/contracts.md.
 
-Written: CloudEvents binary mode. Read: binary and structured mode. Pure and thread-safe. The door to `cloudevents.py`
-and `letters.py` for the rest of the stream.
+Written: CloudEvents binary mode. Read: binary and structured mode. Pure and thread-safe. The door to `cloudevents.py`,
+`labels.py` and `letters.py` for the rest of the stream.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from streamer.errors import MalformedEventError
-from streamer.records import TASKS, Event, Message, Outgoing, Rejected, Task, Verdict
-from streamer.wire.cloudevents import BinaryHeaders, decode_json, encode_headers, malformed, open_envelope
+from streamer.records import TASKS, Event, Instant, Message, Name, Outgoing, Plain, Rejected, Task, Verdict
+from streamer.wire.cloudevents import (
+    BinaryHeaders,
+    decode_json,
+    encode_headers,
+    identity,
+    malformed,
+    open_envelope,
+    read_record,
+)
+from streamer.wire.labels import (
+    APPLIED_TYPE,
+    REQUESTED_TYPE,
+    label_id,
+    label_message,
+    parse_label,
+    parse_request,
+    request_id,
+    request_message,
+)
 from streamer.wire.letters import (
     as_new,
     attempt_of,
@@ -28,18 +45,26 @@ from streamer.wire.letters import (
 )
 
 __all__ = [
+    "APPLIED_TYPE",
     "EVENT_TYPE",
+    "REQUESTED_TYPE",
     "EventData",
     "as_new",
     "attempt_of",
     "dead_letter",
     "event_message",
     "first_seen_ms_of",
+    "label_id",
+    "label_message",
     "letter_position",
     "not_before_ms_of",
     "parse_event",
+    "parse_label",
+    "parse_request",
     "parse_verdict",
     "replay_message",
+    "request_id",
+    "request_message",
     "retry_message",
     "source_of",
     "verdict_id",
@@ -50,18 +75,13 @@ __all__ = [
 EVENT_TYPE = "media.video.uploaded.v1"
 VERDICT_SOURCE = "/earshot"
 
-# "(?![\s\S])" is the end of the text in Python and in ECMAScript alike; "$" lets a last line feed through in Python.
-_PLAIN = r"^[^\u0000-\u001f\u007f-\u009f]*(?![\s\S])"
 _URI = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\u0000-\u001f\u007f-\u009f]+(?![\s\S])"
-_RFC3339 = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)(?![\s\S])"
-
-_Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=_PLAIN)]
 
 
 class EventData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The data of a `media.video.uploaded.v1` event. Fields that are not named here are ignored."""
 
-    video_id: Annotated[_Name, Meta(description="Names the video; the key of its verdicts.")]
+    video_id: Annotated[Name, Meta(description="Names the video; the key of its verdicts.")]
     uri: Annotated[
         str,
         Meta(
@@ -81,12 +101,10 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Annotated[tuple[Task, ...], Meta(min_length=1, max_length=16)] | None,
         Meta(description="What to judge. Default: clickbait and adult, and relevance when there is a query."),
     ] = None
-    tenant: _Name | None = None
-    locale: Annotated[str, Meta(max_length=64, pattern=_PLAIN)] | None = None
-    uploader: Annotated[_Name | None, Meta(description="Opaque; an identifier that names nobody.")] = None
-    uploaded_at: Annotated[
-        Annotated[str, Meta(pattern=_RFC3339)] | None, Meta(description="Date and time as of RFC 3339.")
-    ] = None
+    tenant: Name | None = None
+    locale: Annotated[Plain, Meta(max_length=64)] | None = None
+    uploader: Annotated[Name | None, Meta(description="Opaque; an identifier that names nobody.")] = None
+    uploaded_at: Annotated[Instant | None, Meta(description="Date and time as of RFC 3339.")] = None
     sha256: Annotated[
         Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}(?![\s\S])")] | None,
         Meta(description="Of the media's bytes; verified when given."),
@@ -144,12 +162,7 @@ def verdict_message(verdict: Verdict, topic: str) -> Outgoing:
 
 def parse_verdict(message: Message) -> Verdict | None:
     """The verdict in a message; None when it holds none, or one of another type. Never raises."""
-    try:
-        envelope = open_envelope(message)
-        verdict = decode_json(_VERDICT, envelope.data, envelope.root)
-    except MalformedEventError:
-        return None
-    return verdict if envelope.event_type in (None, verdict_type(verdict.task)) else None
+    return read_record(_VERDICT, message, lambda verdict: verdict_type(verdict.task))
 
 
 def verdict_type(task: Task) -> str:
@@ -158,16 +171,9 @@ def verdict_type(task: Task) -> str:
 
 
 def verdict_id(event: Event, content_sha256: str | None, bundle_id: str, policy_version: str, task: Task) -> str:
-    """64 hex digits that are the same whenever the same event is judged by the same means.
-
-    SHA-256 over the parts, each behind its length, so that no two lists of parts share their bytes; None differs
-    from every text.
-    """
-    digest = hashlib.sha256(b"earshot.verdict.v1")
-    for part in (event.source, event.event_id, content_sha256, bundle_id, policy_version, str(task)):
-        text = b"" if part is None else part.encode()
-        digest.update((0 if part is None else len(text) + 1).to_bytes(8, "big") + text)
-    return digest.hexdigest()
+    """64 hex digits that are the same whenever the same event is judged by the same means."""
+    parts = (event.source, event.event_id, content_sha256, bundle_id, policy_version, str(task))
+    return identity("earshot.verdict.v1", *parts)
 
 
 def _event(message: Message) -> Event:

@@ -7,7 +7,9 @@ where and why.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, NoReturn, TypeVar
 
@@ -126,6 +128,29 @@ def decode_json(decoder: msgspec.json.Decoder[T], text: bytes, root: str) -> T:
         if missing:
             where, why = f"{where}.{missing['field']}", "missing, and it is required"
         malformed(where, why)
+
+
+def read_record(decoder: msgspec.json.Decoder[T], message: Message, type_of: Callable[[T], str]) -> T | None:
+    """The record in a message that Earshot wrote; None when it holds none, or one of another type. Never raises."""
+    try:
+        envelope = open_envelope(message)
+        record = decode_json(decoder, envelope.data, envelope.root)
+    except MalformedEventError:
+        return None
+    return record if envelope.event_type in (None, type_of(record)) else None
+
+
+def identity(kind: str, *parts: str | None) -> str:
+    """64 hex digits that are the same for the same parts of the same kind of record.
+
+    SHA-256 over the parts, each behind its length, so that no two lists of parts share their bytes; None differs
+    from every text.
+    """
+    digest = hashlib.sha256(kind.encode())
+    for part in parts:
+        text = b"" if part is None else part.encode()
+        digest.update((0 if part is None else len(text) + 1).to_bytes(8, "big") + text)
+    return digest.hexdigest()
 
 
 def valid_traceparent(text: str | None) -> str | None:

@@ -15,8 +15,8 @@ import msgspec
 import yaml
 
 import streamer
-from streamer.records import TASKS, Verdict
-from streamer.wire import EVENT_TYPE, EventData, verdict_type
+from streamer.records import TASKS, Label, LabelRequest, Verdict
+from streamer.wire import APPLIED_TYPE, EVENT_TYPE, REQUESTED_TYPE, EventData, verdict_type
 from streamer.wire.cloudevents import BinaryHeaders
 from streamer.wire.letters import DeadLetterHeaders, RetryHeaders
 
@@ -24,6 +24,8 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _RECORDS: Mapping[str, type[msgspec.Struct]] = {
     EVENT_TYPE: EventData,
     "moderation.verdict.v1": Verdict,
+    REQUESTED_TYPE: LabelRequest,
+    APPLIED_TYPE: Label,
     "headers.cloudevents.v1": BinaryHeaders,
     "headers.retry.v1": RetryHeaders,
     "headers.dead-letter.v1": DeadLetterHeaders,
@@ -65,12 +67,16 @@ def asyncapi() -> dict[str, Any]:
         "channels": {
             "uploads": _channel(EVENT_TYPE, "upload"),
             **{name: _channel(address, "verdict") for name, address in verdicts.items()},
+            "labelRequests": _channel(REQUESTED_TYPE, "labelRequest"),
+            "labels": _channel(APPLIED_TYPE, "label"),
             "retries": _channel("retry.{group}", "retry", "group"),
             "deadLetters": _channel(f"dlq.{{group}}.{EVENT_TYPE}", "deadLetter", "group"),
         },
         "operations": {
             "judge": _operation("receive", "uploads", "Judges the video of every event."),
             **{f"publish{_title(name)}": _operation("send", name, "One record per event.") for name in verdicts},
+            "requestLabels": _operation("send", "labelRequests", "Videos that are worth a label."),
+            "applyLabels": _operation("send", "labels", "What people said of videos."),
             "postpone": _operation("send", "retries", "Events to be tried again, by the same group."),
             "giveUp": _operation("send", "deadLetters", "Events that can never be judged."),
         },
@@ -87,6 +93,18 @@ def _messages() -> dict[str, Any]:
             "summary": "The answer to one task of one event; keyed by the video.",
             "headers": _schema(BinaryHeaders),
             "payload": _schema(Verdict),
+        },
+        "labelRequest": {
+            "name": REQUESTED_TYPE,
+            "summary": "A video that is worth a label on a task, and why; keyed by the video.",
+            "headers": _schema(BinaryHeaders),
+            "payload": _schema(LabelRequest),
+        },
+        "label": {
+            "name": APPLIED_TYPE,
+            "summary": "What a person said of a video on a task; keyed by the video.",
+            "headers": _schema(BinaryHeaders),
+            "payload": _schema(Label),
         },
         "retry": {
             "summary": "The event as it came, to be tried again.",

@@ -43,7 +43,9 @@ def browser(chromium_path: str) -> Iterator[Browser]:
 def opened(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     path = tmp_path / "sheet.html"
     heading = tag("h1", "Sheet")
-    path.write_text(shell("Sheet", heading, SHEET.element(heading="Part"), styles=["study.css"], script="assumptions.js"))
+    path.write_text(
+        shell("Sheet", heading, SHEET.element(heading="Part"), styles=["study.css"], script="assumptions.js")
+    )
     page = browser.new_page()
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     page.goto(path.as_uri())

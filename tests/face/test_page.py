@@ -85,18 +85,23 @@ def opened(browser: Browser, report: Path) -> Iterator[Opened]:
         page.close()
 
 
+class Watch:
+    """What a page asks for and complains of: `opened(watch=Watch())`."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+
+    def __call__(self, page: Page) -> None:
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+
 def test_asks_the_network_for_nothing_and_complains_of_nothing(opened: Opened, report: Path) -> None:
-    requests: list[str] = []
-    complaints: list[str] = []
-
-    def watch(page: Page) -> None:
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-
+    watch = Watch()
     opened(watch=watch)
-    assert requests == [report.as_uri()]
-    assert complaints == []
+    assert (watch.requests, watch.complaints) == ([report.as_uri()], [])
 
 
 def test_names_stand_beside_their_spans_and_categories_below_their_score(report: Path) -> None:

@@ -78,7 +78,13 @@ class Group:
                 "kafka": {
                     "bootstrap_servers": broker.bootstrap,
                     "group": name,
-                    "topics": {"uploaded": f"{name}.in", "verdict": f"{name}.{{task}}", "replication_factor": 1},
+                    "topics": {
+                        "uploaded": f"{name}.in",
+                        "verdict": f"{name}.{{task}}",
+                        "label_requested": f"{name}.requested",
+                        "label_applied": f"{name}.applied",
+                        "replication_factor": 1,
+                    },
                     "instance_dir": str(folder / "instances"),
                     "session_timeout_seconds": 2.0,
                     "commit_interval_seconds": 0.02,

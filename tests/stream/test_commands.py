@@ -116,8 +116,10 @@ def test_topics_are_planned_and_applied(kafka_broker: Broker, tmp_path: Path, cl
     values["kafka"]["group"] += "x"
     group.config.write_text(yaml.safe_dump(values))
     plans = json_lines(group, "topics", "plan")
+    options = group.kafka
     assert {plan["topic"]: plan["exists"] for plan in plans} == {
-        topic: group.kafka.group not in topic for topic in group.kafka.all_topics
+        **{topic: options.group not in topic for topic in options.all_topics},
+        **dict.fromkeys(options.label_topics, False),
     }
     assert earshot(group, "run", exits=2).stderr.count("earshot topics apply") == 1
     assert all(plan["exists"] and plan["partitions"] == 2 for plan in json_lines(group, "topics", "apply"))

@@ -11,6 +11,9 @@ from streamer.records import (
     Coverage,
     Event,
     Evidence,
+    Label,
+    LabelRequest,
+    Like,
     Lineage,
     Message,
     Modality,
@@ -116,3 +119,36 @@ def structured(**changes: Any) -> Message:
 def arrived(outgoing: Outgoing, *, offset: int = 9) -> Message:
     """What a consumer sees of a produced record."""
     return Message(Position(outgoing.topic, 1, offset), outgoing.key, outgoing.value, outgoing.headers, 2_000)
+
+
+REQUEST = LabelRequest(
+    request_id="ab" * 32,
+    video_id="v-1",
+    task=Task.RELEVANCE,
+    strategy="lsb",
+    arm="like reports",
+    reason="like v-7 (0.91), which was reported; model unsure (0.48)",
+    score=0.48,
+    like=(Like(video_id="v-7", similarity=0.91, label=None), Like(video_id="v-8", similarity=0.83, label=1)),
+    bundle="cd" * 32,
+    query="card tricks",
+    title="Ten tricks — №7",
+    uri="s3://media/v-1.mp4",
+    tenant="acme",
+    requested_at="2026-05-04T03:02:09+00:00",
+)
+
+LABEL = Label(
+    label_id="12" * 32,
+    video_id="v-1",
+    task=Task.RELEVANCE,
+    value=3,
+    rater="r-17",
+    source="sheet",
+    adjudicated=True,
+    query="card tricks",
+    request_id="ab" * 32,
+    tenant="acme",
+    labelled_at="2026-05-04T09:30:00+00:00",
+    applied_at="2026-05-05T08:00:00+00:00",
+)

@@ -27,14 +27,23 @@ KINDS = {"shot": "gunshot", "everyday": "casual"}
 
 
 def compose_shots(
-    data: Path, dataset: Path, out: Path, *, pairs: int, seed: int, on_clip: Callable[[], None] = lambda: None
+    data: Path,
+    dataset: Path,
+    out: Path,
+    *,
+    pairs: int,
+    seed: int,
+    held_out: bool = False,
+    on_clip: Callable[[], None] = lambda: None,
 ) -> Dataset:
     """Write the clips and their manifest. Each sound is of another recording.
 
+    held_out: of recordings that no clip of the dataset is made of which a network was trained or chosen on.
     Raises `ValueError` when data or dataset are not whole, or have fewer recordings or pictures.
     """
     rng = np.random.default_rng([seed, 12])
-    sounds = {kind: _one_of_each_group(data, label, pairs, rng) for kind, label in KINDS.items()}
+    known = _learnt_groups(dataset) if held_out else frozenset()
+    sounds = {kind: _one_of_each_group(data, label, known, pairs, rng) for kind, label in KINDS.items()}
     photos = _harmless_photos(dataset)
     renderer, rows = Renderer(data), []
     for pair in range(pairs):
@@ -47,12 +56,28 @@ def compose_shots(
             renderer.render(recipe, out)
             rows.append(_row(recipe, assets[pair]))
             on_clip()
-    made_with = {"kind": "shots", "seed": seed, "pairs": pairs, "pictures": read_dataset(dataset).sha256}
+    made_with = {
+        "kind": "shots",
+        "seed": seed,
+        "pairs": pairs,
+        "held_out": held_out,
+        "pictures": read_dataset(dataset).sha256,
+    }
     return write_dataset(out, rows, made_with=made_with, licences={SESA: "not settled: for experiments only"})
 
 
-def _one_of_each_group(data: Path, label: str, count: int, rng: np.random.Generator) -> list[Asset]:
-    assets = [asset for asset in read_assets(data, find_sets(data)) if asset.source == SESA and asset.label == label]
+def _learnt_groups(dataset: Path) -> frozenset[str]:
+    return frozenset(group for row in read_rows(dataset) if row.split != "test" for group in row.groups)
+
+
+def _one_of_each_group(
+    data: Path, label: str, known: frozenset[str], count: int, rng: np.random.Generator
+) -> list[Asset]:
+    assets = [
+        asset
+        for asset in read_assets(data, find_sets(data))
+        if asset.source == SESA and asset.label == label and asset.group not in known
+    ]
     firsts = list({asset.group: asset for asset in reversed(assets)}.values())
     if len(firsts) < count:
         raise ValueError(f"{data}: came {len(firsts)} recordings of {label!r}, expected {count}; ask for fewer --pairs")
@@ -105,7 +130,7 @@ def _row(recipe: Recipe, asset: Asset) -> Row:
         evidence={"adult": "audio" if is_shot else "none"},
         spans=(heard,) if is_shot else (),
         heard=(heard,),
-        groups=(f"{SESA}:{asset.group}",),
+        groups=(asset.group,),
         assets=(asset.id, *(f"{shot.source}/{shot.member}" for shot in recipe.shots)),
         seconds=recipe.seconds,
     )

@@ -13,8 +13,8 @@ from streamer.assemble import open_parts
 from streamer.cli.pilot.judging import Progress
 from streamer.cli.pilot.start import REPORT, RESULT, evidence_of, judge_labelled
 from streamer.records import Task
-from streamer.report.plot import Line, course
 from streamer.report.assumptions import Assumption, Result, Sheet
+from streamer.report.plot import Line, course
 from streamer.report.shell import masthead, notes, shell
 from streamer.report.tag import tag
 from streamer.settings import Settings

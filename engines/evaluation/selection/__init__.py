@@ -1,0 +1,1 @@
+"""What choosing videos to label is worth: strategies against each other on pools whose labels are known."""

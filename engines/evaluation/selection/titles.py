@@ -1,0 +1,52 @@
+"""Two public pools of titles as arenas: is a title sensational, as its publisher's label says?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from engines.active.vectors import Float32
+from engines.data.public.sources import Asset, find_sets, read_assets
+from engines.evaluation.selection.arena import Arena, compressed, unit
+
+POOLS = ("headlines", "youtube")
+#: Titles that are drawn of each set, and how many of them are the pool; the rest is the test.
+DRAWN, POOL = 12_000, 8_000
+SIZE = 128
+
+
+def arenas(data: Path, cache: Path, advance: Callable[[], object]) -> dict[str, Arena]:
+    """Each set with MiniLM's sentence embeddings, kept in `cache` once made; channels are in pool or test, not both.
+
+    `advance` is called for every 64 titles that are embedded. Raises `ValueError` when the sets are not there.
+    """
+    assets = [asset for asset in read_assets(data, find_sets(data)) if asset.kind == "title"]
+    return {name: _arena(name, [one for one in assets if one.source == name], cache, advance) for name in POOLS}
+
+
+def _arena(name: str, assets: list[Asset], cache: Path, advance: Callable[[], object]) -> Arena:
+    order = np.random.default_rng(0).permutation(len(assets))[:DRAWN]
+    drawn = sorted((assets[place] for place in order), key=lambda one: hashlib.sha256(one.group.encode()).digest())
+    embedding_ND = _embedded([one.member for one in drawn], cache / f"{name}.safetensors", advance)
+    label_N = np.array([one.sensational for one in drawn], np.float32)
+    feature_NF, feature_TF = compressed(embedding_ND[:POOL], embedding_ND[POOL:], SIZE)
+    return Arena(name, feature_NF, feature_TF, unit(feature_NF), {}, label_N[:POOL], label_N[POOL:])
+
+
+def _embedded(titles: list[str], path: Path, advance: Callable[[], object]) -> Float32:
+    from engines.models.pretrained import load
+    from engines.training.distil import sentence_embeddings
+    from engines.training.word_run import encoded, teachers_tokenizer
+
+    key = hashlib.sha256("\n".join(titles).encode()).hexdigest()
+    if path.is_file() and (found := load_file(path)).keys() == {key}:
+        return found[key]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ids = encoded(teachers_tokenizer(path.parent), titles)
+    embedding_ND = unit(sentence_embeddings(load.minilm(), ids, advance).numpy())
+    save_file({key: embedding_ND}, path)
+    return embedding_ND

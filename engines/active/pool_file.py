@@ -37,8 +37,8 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[str, float] = {}
     labels: dict[str, int] = {}
     reported: tuple[str, ...] = ()
-    title: str = ""
-    uri: str = ""
+    title: str | None = None
+    uri: str | None = None
     bundle: str = ""
 
 
@@ -145,8 +145,8 @@ def _pool(reading: _Reading) -> Pool:
         scores={task: np.array([row.scores.get(task, nan) for row in rows], np.float32) for task in TASKS},
         labels={task: np.array([row.labels.get(task, nan) for row in rows], np.float32) for task in TASKS},
         reported={task: np.array([task in row.reported for row in rows]) for task in TASKS},
-        titles=[row.title for row in rows],
-        uris=[row.uri for row in rows],
+        titles=[row.title or "" for row in rows],
+        uris=[row.uri or "" for row in rows],
     )
 
 

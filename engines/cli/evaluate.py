@@ -94,7 +94,9 @@ def select(
     out: Annotated[Path, typer.Option(help="Folder for the page and results.json; older ones are replaced.")],
     seeds: Annotated[int, typer.Option(min=2, help="Runs of each strategy, counted from `--first`.")] = 30,
     first: Annotated[int, typer.Option(min=0, help="The first seed; those below 1000 were used for tuning.")] = 1000,
-    strategy: Annotated[list[str] | None, typer.Option(help="Which; may be repeated. None: all.")] = None,
+    strategy: Annotated[
+        list[str] | None, typer.Option(help="Which, ablations of LSB too; may be repeated. None: all but those.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare ways to choose videos to label, in a steady stream and when a new kind appears.
@@ -103,10 +105,11 @@ def select(
     """
     need_training_packages()
     from engines.evaluation.selection.run import study
-    from engines.evaluation.selection.study import COMPARED
+    from engines.evaluation.selection.study import ABLATIONS, COMPARED
 
-    if unknown := sorted(set(strategy or ()) - set(COMPARED)):
-        raise typer.BadParameter(f"came strategies {unknown}, expected some of {', '.join(COMPARED)}")
+    known = (*COMPARED, *ABLATIONS)
+    if unknown := sorted(set(strategy or ()) - set(known)):
+        raise typer.BadParameter(f"came strategies {unknown}, expected some of {', '.join(known)}")
     with errors_told():
         places = f"--features {_shown(features)} --words {_shown(words)} --runs {_shown(runs)} --out {_shown(out)}"
         results, files = study(

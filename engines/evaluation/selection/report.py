@@ -11,13 +11,13 @@ import numpy as np
 
 from engines.evaluation.goals import signed
 from engines.evaluation.selection.findings import HuntFound, SteadyFound
-from engines.evaluation.selection.study import LSB
+from engines.evaluation.selection.study import ABLATIONS, LSB
 from engines.evaluation.study import Estimate
 from engines.evaluation.tables import markdown
 
 PAGE, RESULTS = "README.md", "results.json"
 #: What is no published strategy to beat.
-NOT_PUBLISHED = (LSB, "random")
+NOT_PUBLISHED = (LSB, "random", *ABLATIONS)
 
 
 class Goal(msgspec.Struct, frozen=True):

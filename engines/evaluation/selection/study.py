@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from engines.active.broaden import Lsb
+from engines.active.arms import Reach
+from engines.active.broaden import Lsb, Options
 from engines.active.strategies import PUBLISHED
 from engines.evaluation.selection.arena import Arena
 from engines.evaluation.selection.regimes import Emerging, Make, Steady, emerging, steady
@@ -38,6 +39,20 @@ SLOW, SLOW_SEEDS = ("typiclust", "prob_cover"), 8
 #: Whether a promise is kept is beyond a head of one layer, so that a steady stream of it teaches nothing here.
 HUNTED_ONLY = "clickbait"
 RATES = (0.117, 0.01)
+
+
+#: LSB without one of its parts each; they hunt only, as a steady stream hardly broadens.
+ABLATIONS: Mapping[str, Options] = {
+    "lsb_fused_only": Options(reach=Reach(views=False)),
+    "lsb_equal_views": Options(reach=Reach(power=0)),
+    "lsb_not_sharpened": Options(reach=Reach(sharpen=0)),
+    "lsb_no_band": Options(reach=Reach(band=False)),
+    "lsb_nearest_seed": Options(reach=Reach(nearest_seeds=1)),
+    "lsb_rejects_forgotten": Options(reach=Reach(unlike=0)),
+    "lsb_k_20": Options(reach=Reach(k=20)),
+    "lsb_k_500": Options(reach=Reach(k=500)),
+    "lsb_all_slots": Options(unsure=0, unsure_hunting=0),
+}
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,8 +96,8 @@ class Task:
 
 def maker(strategy: str) -> Make:
     """A new one for each run."""
-    if strategy == LSB:
-        return lambda count: Lsb([str(place) for place in range(count)])
+    if strategy == LSB or strategy in ABLATIONS:
+        return lambda count: Lsb([str(place) for place in range(count)], options=ABLATIONS.get(strategy))
     return lambda _: PUBLISHED[strategy]
 
 
@@ -96,7 +111,7 @@ def tasks(arenas: Mapping[str, Arena], seeds: Sequence[int], strategies: Sequenc
         found += [
             Task(arena, kind.name, one, seed) for arena in arenas.values() for kind in arena.kinds for one in quick
         ]
-        found += [Task(arena, STEADY, one, seed) for arena in thinned for one in quick]
+        found += [Task(arena, STEADY, one, seed) for arena in thinned for one in quick if one not in ABLATIONS]
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from engines.active.index import Index
 from streamer.cli import app
 from tests.engines.active.conftest import NEW_KIND, Planted
 
@@ -105,6 +106,11 @@ def test_an_index_is_made_kept_and_refused_for_another_bundle(planted: Planted, 
     assert select(*index, *reports(planted)).exit_code == 0
     kinds = [int(planted.kind_N[planted.ids.index(one["video_id"])]) for one in requests_of(pool)]
     assert kinds.count(NEW_KIND) >= 8
+    assert len(Index.load(pool.with_name("index"), bundle=BUNDLE)) == 800
+    with pool.open("a") as lines:
+        lines.write(json.dumps({**rows_of(planted)[0], "video_id": "arrived since", "labels": {}}) + "\n")
+    assert select(*index).exit_code == 0
+    assert "arrived since" in Index.load(pool.with_name("index"), bundle=BUNDLE)
     other = rows_of(planted, bundle="b" * 64)
     pool.write_text("".join(json.dumps(row) + "\n" for row in other))
     told = select("--state", str(pool.with_name("fresh.json")), *index)

@@ -111,6 +111,10 @@ class Pipeline:
 
     def judge(self, batch: Batch) -> list[tuple[Verdict, ...]]:
         """The verdicts of every case, in order. Raises `EngineFailedError` (retryable) for the batch as a whole."""
+        return [verdicts for _, verdicts in self.answer(batch)]
+
+    def answer(self, batch: Batch) -> list[tuple[Fused, tuple[Verdict, ...]]]:
+        """As `judge`, with what the fusion network said of each case: its embedding is among that."""
         started = self._clock()
         fresh = [case for case in batch.cases if case.recall.fused is None]
         embeddings = self._embed(fresh)
@@ -120,12 +124,12 @@ class Pipeline:
         stages = {"embed": (embedded - started) * 1000, "score": (self._clock() - embedded) * 1000}
         engine_ms = (embeddings.engine_ms + fusion.engine_ms) / max(1, len(fresh))
         computed = iter(fusion.cases)
-        verdicts = []
+        answers = []
         for case, wait_ms in zip(batch.cases, batch.wait_ms, strict=True):
             known = case.recall.fused
-            cost_ms = engine_ms if known is None else 0.0
-            verdicts.append(self._decide(case, known or next(computed), stages | {"batch": wait_ms}, cost_ms))
-        return verdicts
+            fused, cost_ms = (next(computed), engine_ms) if known is None else (known, 0.0)
+            answers.append((fused, self._decide(case, fused, stages | {"batch": wait_ms}, cost_ms)))
+        return answers
 
     def unseen(
         self,

@@ -8,9 +8,20 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For scripts: JSON on stdout, nothing else.")]
 BundleArgument = Annotated[str, typer.Argument(help="Name of a shipped bundle, or a folder.")]
+
+
+class FirstByDefault(TyperGroup):
+    """The first command may go without its name: `evaluate world ...` is `evaluate bundle world ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is neither a command nor a plea for help belongs to the first command."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
 
 
 def print_json(value: Any) -> None:
@@ -57,9 +68,14 @@ def errors_told() -> Iterator[None]:
 
 def need_training_packages() -> None:
     """End the command when torch is not installed, saying how to get it."""
+    need_packages("train", "torch", "onnx", "onnxscript", "matplotlib")
+
+
+def need_packages(extra: str, *names: str) -> None:
+    """End the command when one of these modules is not installed, naming the extra that has it."""
     from importlib.util import find_spec
 
-    missing = [name for name in ("torch", "onnx", "onnxscript", "matplotlib") if find_spec(name) is None]
+    missing = [name for name in names if find_spec(name) is None]
     if missing:
-        typer.echo(f"earshot: this command needs {', '.join(missing)}; pip install 'earshot[train]'", err=True)
+        typer.echo(f"earshot: this command needs {', '.join(missing)}; pip install 'earshot[{extra}]'", err=True)
         raise typer.Exit(1)

@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from engines.cli.common import BundleArgument, JsonOption, errors_told, need_training_packages, print_json, progress
+from engines.cli.common import (
+    BundleArgument,
+    FirstByDefault,
+    JsonOption,
+    errors_told,
+    need_training_packages,
+    print_json,
+    progress,
+)
 
 if TYPE_CHECKING:
     from engines.evaluation.harmless import Share
 
-DEFAULT = "bundle"
-
-
-class BundleFirst(TyperGroup):
-    """`earshot evaluate world ...` is `earshot evaluate bundle world ...`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """What is neither a command nor a plea for help belongs to the default command."""
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
-            args = [DEFAULT, *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=BundleFirst,
+    cls=FirstByDefault,
     no_args_is_help=True,
     help="How right models are. `evaluate BUNDLE --data DIR` is `evaluate bundle BUNDLE --data DIR`.",
 )
 
 
-@app.command(DEFAULT)
+@app.command("bundle")
 def evaluate_bundle(
     bundle: BundleArgument,
     data: Annotated[Path, typer.Option(help="Folder with truth.jsonl and one safetensors file per clip.")],

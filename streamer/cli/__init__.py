@@ -17,6 +17,7 @@ from engines.cli.quantise import quantise
 from engines.cli.select import select
 from engines.cli.train import train
 from engines.cli.verify import verify
+from streamer.cli import ab as ab_commands
 from streamer.cli import config as config_commands
 from streamer.cli import dlq as dlq_commands
 from streamer.cli import label as label_commands
@@ -26,6 +27,7 @@ from streamer.cli.bench import bench
 from streamer.cli.decode import decode
 from streamer.cli.demo import demo
 from streamer.cli.judge import judge
+from streamer.cli.pilot import app as pilot_commands
 from streamer.cli.run import run
 from streamer.cli.submit import submit
 from streamer.cli.verdicts import verdicts
@@ -39,6 +41,7 @@ app = typer.Typer(
 )
 
 FIRST, STREAM, LABELS, MODELS = "First steps", "The stream", "Labels", "Models"
+WORTH = "What it is worth"
 
 app.command(rich_help_panel=FIRST)(demo)
 app.command(rich_help_panel=FIRST)(judge)
@@ -65,6 +68,8 @@ app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)
 app.command(rich_help_panel=MODELS)(quantise)
 app.command(rich_help_panel=MODELS)(verify)
+app.add_typer(pilot_commands, name="pilot", rich_help_panel=WORTH)
+app.add_typer(ab_commands.app, name="ab", rich_help_panel=WORTH)
 
 
 def main() -> None:

@@ -3,48 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from xml.etree.ElementTree import Element
 
 from streamer.audit import AuditReport
 from streamer.records import TASKS, Modality, State, Task
 from streamer.report import words
 from streamer.report.card import card
-from streamer.report.frame import framed
+from streamer.report.shell import masthead, shell
 from streamer.report.shown import Part, Shown, Summary
 from streamer.report.tag import tag
 
 
 def page(parts: Sequence[Part]) -> str:
-    """The page as text, to be written as UTF-8. Its security policy allows its own style and pictures only."""
-    style = files("streamer.report").joinpath("page.css").read_text("utf-8")
+    """The page as text, to be written as UTF-8."""
     shown = [item for part in parts for item in part.shown]
     anchors = [f"video-{number}" for number in range(1, len(shown) + 1)]
     anchor = iter(anchors)
     overviews = [_overview(part, [next(anchor) for _ in part.shown]) for part in parts]
-    cards = tag(
-        "section",
-        tag("h2", "Video by video"),
-        _legend(truths=any(item.truth and item.truth.spans for item in shown)),
-        *(card(item, anchor) for item, anchor in zip(shown, anchors, strict=True)),
+    return shell(
+        "Earshot: verdicts",
+        _masthead(shown, sum(part.summary.wall_seconds for part in parts)),
+        tag(
+            "main",
+            *overviews,
+            tag(
+                "section",
+                tag("h2", "Video by video"),
+                legend(truths=any(item.truth and item.truth.spans for item in shown)),
+                *(card(item, anchor) for item, anchor in zip(shown, anchors, strict=True)),
+            ),
+        ),
     )
-    masthead = _masthead(shown, sum(part.summary.wall_seconds for part in parts))
-    return framed("Earshot: verdicts", masthead, tag("main", *overviews, cards), style=style)
 
 
 def _masthead(shown: Sequence[Shown], wall_seconds: float) -> Element:
     right, known = words.agreement(shown)
-    figures = [("videos", f"{len(shown)}"), ("verdicts", f"{sum(len(item.verdicts) for item in shown)}")]
+    entries = [("videos", f"{len(shown)}"), ("verdicts", f"{sum(len(item.verdicts) for item in shown)}")]
     if known:
-        figures.append(("as the truth says", f"{right} of {known}"))
-    figures.append(("wall time", words.seconds(wall_seconds)))
-    return tag(
-        "header",
-        tag("h1", "Earshot"),
-        tag("p", "What these videos show, say and sound like, and what that means for them.", class_="lead"),
-        tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in figures), class_="figures"),
-        class_="masthead",
-    )
+        entries.append(("as the truth says", f"{right} of {known}"))
+    entries.append(("wall time", words.seconds(wall_seconds)))
+    lead = "What these videos show, say and sound like, and what that means for them."
+    return masthead("Earshot", lead, entries)
 
 
 def _audit(audit: AuditReport | None) -> Element | None:
@@ -100,7 +99,9 @@ def _outcome(item: Shown, task: Task) -> Element:
     return tag("div", badge, state)
 
 
-def _legend(*, truths: bool) -> Element:
+def legend(*, truths: bool) -> Element:
+    """What the marks of a card's time line mean."""
+
     def entry(look: str, text: str) -> Element:
         swatch = tag("svg", tag("rect", width=12, height=12, class_=look), width=12, height=12, aria_hidden="true")
         return tag("li", swatch, f" {text}")

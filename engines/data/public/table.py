@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from engines.data.public.manifest import SPLITS, Labels, Row, Split
+from engines.data.rows import Bad, read_rows
 
 #: Every column there may be; only `uri` must be.
 COLUMNS = (
@@ -58,18 +55,14 @@ def read_table(table: Path, *, seed: int = 1) -> list[Row]:
 
     Raises `TableError` with all problems found, `ValueError` for a file that is no table.
     """
-    readers: dict[str, Callable[[Path], Iterator[tuple[str, dict[str, Any]]]]] = {
-        ".csv": _csv,
-        ".jsonl": _jsonl,
-        ".parquet": _parquet,
-    }
-    if table.suffix.lower() not in readers:
-        raise ValueError(f"{table}: came a file {table.suffix or 'without ending'}, expected {', '.join(readers)}")
     reading = _Reading(table.resolve().parent)
     rows = []
-    for place, cells in readers[table.suffix.lower()](table):
+    for came in read_rows(table):
         before = len(reading.problems)
-        row = _row(place, cells, reading, seed)
+        if isinstance(came, Bad):
+            reading.problems.append(f"{came.place}: {came.problem}")
+            continue
+        row = _row(came.place, came.cells, reading, seed)
         if len(reading.problems) == before:
             rows.append(row)
     if not rows and not reading.problems:
@@ -169,41 +162,3 @@ def _drawn_split(group: str, seed: int) -> Split:
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _csv(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        content = table.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{table}: not UTF-8: {error}") from error
-    lines = csv.DictReader(io.StringIO(content, newline=""), restkey="more cells than columns", strict=True)
-    try:
-        for row in lines:
-            yield f"line {lines.line_num}", dict(row)
-    except csv.Error as error:
-        raise ValueError(f"{table}, line {lines.line_num}: not CSV: {error}") from error
-
-
-def _jsonl(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with table.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield f"line {number}", msgspec.json.decode(line, type=dict[str, Any])
-            except msgspec.MsgspecError as error:
-                raise ValueError(f"{table}, line {number}: not a JSON object: {error}") from error
-
-
-def _parquet(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise ValueError(f"{table}: to read Parquet, pip install 'earshot[parquet]'") from error
-    number = 0
-    try:
-        for batch in ParquetFile(table).iter_batches():
-            for row in batch.to_pylist():
-                number += 1
-                yield f"row {number}", row
-    except ArrowException as error:
-        raise ValueError(f"{table}: not Parquet: {error}") from error

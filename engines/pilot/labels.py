@@ -1,0 +1,118 @@
+"""A user's labels of a folder of videos: read row by row, matched with the files, what is wrong kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from engines.data.rows import Bad, Good, read_rows
+from engines.spec import TASKS
+
+#: Columns that name the video; one of them must be there.
+NAMES = ("file", "video_id")
+WORDS = ("title", "description", "hashtags", "query")
+_ANSWERS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True, "no": False, "yes": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What people say of one video: `answers` by task, without those left open; and the words of its uploader."""
+
+    file: str
+    answers: Mapping[str, bool]
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """By file. `unused`: columns that mean nothing here."""
+
+    by_file: Mapping[str, Label]
+    rejected: tuple[Bad, ...]
+    unused: tuple[str, ...]
+
+
+def read_labels(table: Path, files: Collection[str]) -> Labels:
+    """Read a CSV, JSONL or Parquet file. `files`: paths of the videos that are there, relative to their folder.
+
+    A row names its video by path, by name, or by name without ending. Raises `ValueError` when no row is left.
+    """
+    reading = _Reading(_named(files))
+    for row in read_rows(table):
+        reading.take(row)
+    if not reading.labels:
+        first = reading.rejected[0] if reading.rejected else None
+        why = f"; first: {first.place}: {first.problem}" if first else ""
+        raise ValueError(
+            f"{table}: came no usable label, expected rows of file or video_id and {', '.join(TASKS)}{why}"
+        )
+    return Labels(reading.labels, tuple(reading.rejected), tuple(sorted(reading.unused)))
+
+
+def _named(files: Collection[str]) -> dict[str, list[str]]:
+    """Every name that a row may use, and the files it stands for."""
+    named: dict[str, list[str]] = {}
+    for file in files:
+        path = PurePosixPath(file)
+        for name in {file, path.name, path.stem, str(path.with_suffix(""))}:
+            named.setdefault(name, []).append(file)
+    return named
+
+
+@dataclass
+class _Reading:
+    named: Mapping[str, list[str]]
+    labels: dict[str, Label] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    rejected: list[Bad] = field(default_factory=list)
+    unused: set[str] = field(default_factory=set)
+
+    def take(self, row: Good | Bad) -> None:
+        if isinstance(row, Bad):
+            self.rejected.append(row)
+            return
+        self.unused |= {str(name) for name in row.cells} - {*NAMES, *WORDS, *TASKS}
+        try:
+            label = self._label(row.cells)
+        except ValueError as error:
+            self.rejected.append(Bad(row.place, str(error), row.cells))
+            return
+        before = self.labels.get(label.file)
+        if before is None:
+            self.labels[label.file], self.places[label.file] = label, row.place
+            return
+        agree = all(before.answers.get(task, answer) == answer for task, answer in label.answers.items())
+        same = "a repeated video" if agree else "a video with another answer"
+        problem = f"{label.file}: came {same}, {self.places[label.file]} has it already and counts"
+        self.rejected.append(Bad(row.place, problem, row.cells))
+
+    def _label(self, cells: Mapping[str, Any]) -> Label:
+        name = next((text for column in NAMES if (text := _text(cells.get(column)))), "")
+        if not name:
+            raise ValueError(f"came neither {' nor '.join(NAMES)}, expected the name of a video")
+        files = self.named.get(name, self.named.get(PurePosixPath(name).name, []))
+        if len(files) != 1:
+            known = "which no video has" if not files else f"which {len(files)} videos have: {', '.join(files[:3])}"
+            raise ValueError(f"came the name {name[:80]!r}, {known}; expected a path relative to the folder")
+        answers = {task: _answer(task, text) for task in TASKS if (text := _text(cells.get(task)))}
+        if not answers:
+            raise ValueError(f"came no label, expected 0 or 1 for at least one of {', '.join(TASKS)}")
+        words = {column: text for column in WORDS if (text := _text(cells.get(column)))}
+        if "relevance" in answers and "query" not in words:
+            raise ValueError("came a label of relevance without a query, expected the query that it answers")
+        return Label(files[0], answers, words)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value).strip()
+
+
+def _answer(task: str, text: str) -> bool:
+    answer = _ANSWERS.get(text.lower())
+    if answer is None:
+        raise ValueError(f"{task}: came {text[:40]!r}, expected 0, 1 or nothing")
+    return answer

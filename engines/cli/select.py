@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from engines.active.pool_file import Rejected
-    from engines.active.select import Request
+    from engines.active.select import Request, Selection, Wish
 
 MOST_SHOWN = 20
 
@@ -42,38 +42,47 @@ def select(
     pay. Example: earshot select pool.jsonl --task clickbait --batch 50 --like vid-17 --like vid-90 --out requests.jsonl
     """
     with errors_told():
-        import numpy as np
-
-        from engines.active.memory import Memory, read_state, write_state
-        from engines.active.pool_file import read_pool, write_rejected
-        from engines.active.select import Wish, indexed, write_requests
-        from engines.active.select import select as choose
+        from engines.active.select import Wish
 
         wish = Wish(task=task, count=batch, strategy=strategy, like=tuple(like or ()))
-        videos, rejected = read_pool(pool)
         remembered = state or out.with_name(f"{out.name}.state.json")
-        memories = read_state(remembered, videos.bundle)
-        memory = memories.tasks.setdefault(task, Memory())
-        near = None if index is None else indexed(index, videos)
-        rng = np.random.default_rng([seed, memory.rounds, len(memory.open)])
-        chosen = choose(videos, wish, memory, rng, near)
-        if rejected:
-            beside = write_rejected(out.with_name(f"{out.name}.rejected.jsonl"), rejected)
-            _tell_rejected(rejected, len(videos), beside)
-        if index is not None and near is not None:
-            near.save(index)
-        write_requests(out, chosen.requests)
-        write_state(remembered, memories)  # last: a run that was cut off before it asks the same again
+        chosen, rejected = _select(pool, wish, out, remembered, index, seed)
     if len(chosen.requests) < batch:
         typer.echo(f"earshot: asked for {batch} videos, only {len(chosen.requests)} are left to label", err=True)
     if as_json:
-        print_json(
-            {"requests": chosen.requests, "rejected": len(rejected), "left": chosen.left, "state": str(remembered)}
-        )
+        told = {"rejected": rejected, "left": chosen.left, "state": str(remembered)}
+        print_json({"requests": chosen.requests, **told})
         return
     _show(chosen.requests)
     scores = "a head fitted to your labels" if chosen.head else "the pool"
     typer.echo(f"{len(chosen.requests)} requests in {out}; scores are of {scores}; {chosen.left} videos left")
+
+
+def _select(
+    pool: Path, wish: Wish, out: Path, remembered: Path, index: Path | None, seed: int
+) -> tuple[Selection, int]:
+    """What is chosen, written into its files, and how many rows were left out."""
+    import numpy as np
+
+    from engines.active.memory import Memory, read_state, write_state
+    from engines.active.pool_file import read_pool, write_rejected
+    from engines.active.select import indexed, write_requests
+    from engines.active.select import select as choose
+
+    videos, rejected = read_pool(pool)
+    memories = read_state(remembered, videos.bundle)
+    memory = memories.tasks.setdefault(wish.task, Memory())
+    near = None if index is None else indexed(index, videos)
+    rng = np.random.default_rng([seed, memory.rounds, len(memory.open)])
+    chosen = choose(videos, wish, memory, rng, near)
+    if rejected:
+        beside = write_rejected(out.with_name(f"{out.name}.rejected.jsonl"), rejected)
+        _tell_rejected(rejected, len(videos), beside)
+    if index is not None and near is not None:
+        near.save(index)
+    write_requests(out, chosen.requests)
+    write_state(remembered, memories)  # last: a run that was cut off before it asks the same again
+    return chosen, len(rejected)
 
 
 def _tell_rejected(rejected: list[Rejected], good: int, beside: Path) -> None:

@@ -34,8 +34,8 @@ COMPARED = (
     "prob_cover",
     LSB,
 )
-#: They fit k-means every round; so they have fewer seeds in the steady regime.
-SLOW, SLOW_SEEDS = ("typiclust", "prob_cover"), 8
+#: They fit k-means every round, so they have fewer seeds.
+SLOW, SLOW_SEEDS = ("typiclust", "prob_cover"), 4
 #: Whether a promise is kept is beyond a head of one layer, so that a steady stream of it teaches nothing here.
 HUNTED_ONLY = "clickbait"
 RATES = (0.117, 0.01)

@@ -1,0 +1,145 @@
+"""`earshot learn` from labels to a promoted bundle, through the real commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from engines.bundle import Bundle
+from engines.data.public.manifest import read_rows
+from engines.learn import run as run_module
+from engines.learn.gate import read_gate
+from engines.learn.registry import Registry
+from engines.learn.stored import judge_stored
+from engines.training.checkpoint import load_starter
+from engines.training.features import FeatureSet
+from engines.training.starter import CHECKPOINT
+from streamer.cli import app
+
+pytestmark = pytest.mark.slow
+
+
+class StoppedError(Exception):
+    """Stands for a power cut."""
+
+
+def learn(features: Path, words: Path, place: Path, *more: str) -> Any:
+    command = ["learn", str(features), "--words", str(words), "--gate", str(place / "gate.json"), "--threads", "1"]
+    options = ["--registry", str(place / "registry"), "--epochs", "2", "--parity-batches", "1", *more]
+    return CliRunner().invoke(app, [*command, *options])
+
+
+@pytest.fixture(scope="module")
+def place(features: Path, words: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with one candidate, made by a command that was stopped after its first epoch and given again."""
+    folder = tmp_path_factory.mktemp("learn")
+    frozen = CliRunner().invoke(app, ["dataset", "gate", str(features), "--out", str(folder / "gate.json")])
+    assert frozen.exit_code == 0, frozen.output
+    lines = [
+        {"video_id": "clip-0", "task": "clickbait", "value": 1},
+        {"video_id": "nobody", "task": "adult", "value": 1},
+    ]
+    (folder / "values.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    whole = run_module.train_starter
+    epochs: list[int] = []
+
+    def cut_off(*arguments: Any, on_epoch: Any, **named: Any) -> Path:
+        def told(epoch: Any) -> None:
+            epochs.append(epoch.epoch)
+            if len(epochs) == 1:
+                raise StoppedError
+
+        return whole(*arguments, on_epoch=told, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "train_starter", cut_off)
+        first = learn(features, words, folder, "--labels", str(folder / "values.jsonl"))
+        assert isinstance(first.exception, StoppedError)
+        second = learn(features, words, folder, "--labels", str(folder / "values.jsonl"), "--json")
+    assert second.exit_code == 0, second.output
+    assert epochs == [0, 1]
+    (folder / "told.json").write_text(second.stdout)
+    return folder
+
+
+def test_the_report_compares_on_the_gate_and_counts_labels(place: Path) -> None:
+    told = json.loads((place / "told.json").read_text())
+    report = told["report"]
+    whole = {line["slice"]: line for line in report["lines"]}
+    assert set(whole) == {"clickbait", "adult", "relevance"}
+    assert whole["clickbait"]["candidate"] > whole["clickbait"]["current"]
+    assert report["gate"]["clips"] == 32 and report["parity"]["is_kept"]
+    assert report["learnt"]["labels"]["clickbait"] == {"1": 1}
+    assert report["refused"][0]["video_id"] == "nobody"
+    folder = Path(told["folder"])
+    assert "clip of that id" in (folder / "report.md").read_text()
+    assert "<table>" in (folder / "report.html").read_text()
+    lineage = Bundle.load(folder / "bundle").training["learn"]
+    assert lineage["gate"] == read_gate(place / "gate.json").sha256
+
+
+def test_nothing_of_the_gate_is_in_what_was_trained_on(place: Path) -> None:
+    (view,) = (place / "registry" / "runs").glob("*/view")
+    gate = read_gate(place / "gate.json").ids
+    rows = read_rows(view)
+    assert {row.split for row in rows if row.clip_id in gate} == {"test"}
+    assert not any(value is not None for row in rows if row.clip_id in gate for value in (row.labels.adult,))
+    assert next(row for row in rows if row.clip_id == "clip-0").labels.clickbait == 1
+
+
+def test_graphs_on_stored_features_say_what_the_network_says(features: Path, place: Path) -> None:
+    folder = Path(json.loads((place / "told.json").read_text())["folder"])
+    bundle = Bundle.load(folder / "bundle")
+    network, _ = load_starter(folder / CHECKPOINT)
+    loaded = FeatureSet(features, bundle.tokenizer)
+    places = [0, 8, 9, 13]  # 8 lacks pictures and sound
+    batch = loaded.batch(places)
+    with torch.inference_mode():
+        N, F, P, _ = batch.vision_NFPC.shape
+        _, W, Q, _ = batch.audio_NWPC.shape
+        wanted_NK = network.fusion(
+            network.vision.project(batch.vision_NFPC.flatten(0, 1)).reshape(N, F * P, -1),
+            batch.vision_mask_NF.repeat_interleave(P, 1),
+            batch.vision_seconds_NF.repeat_interleave(P, 1),
+            network.audio.project(batch.audio_NWPC.flatten(0, 1)).reshape(N, W * Q, -1),
+            batch.audio_mask_NW.repeat_interleave(Q, 1),
+            batch.audio_seconds_NW.repeat_interleave(Q, 1),
+            network.text(batch.ids_NL, batch.segments_NL, batch.text_mask_NL),
+            batch.text_mask_NL,
+        )[0].numpy()
+    # Weights in 8 bits move logits by hundredths.
+    assert np.abs(judge_stored(bundle, features, places).logits_NK - wanted_NK).max() < 0.2
+
+
+def test_again_is_not_trained_again_and_the_candidate_is_promoted(
+    features: Path, words: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: Any, **__: Any) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(run_module, "train_starter", forbidden)
+    monkeypatch.setattr(run_module, "export_bundle", forbidden)
+    again = learn(features, words, place, "--labels", str(place / "values.jsonl"), "--json")
+    assert again.exit_code == 0, again.output
+    name = json.loads(again.stdout)["candidate"]
+    assert name == json.loads((place / "told.json").read_text())["candidate"]
+    registry = Registry(place / "registry")
+    because = ["--because", "first round"]
+    done = CliRunner().invoke(app, ["bundle", "promote", name, "--registry", str(registry.folder), *because])
+    assert done.exit_code == 0, done.output
+    assert Bundle.load(registry.current).id.startswith(name)
+
+
+def test_a_smuggled_gate_label_ends_the_command(features: Path, words: Path, place: Path) -> None:
+    clip = read_gate(place / "gate.json").rows[0].clip_id
+    path = place / "smuggled.jsonl"
+    path.write_text(json.dumps({"video_id": clip, "task": "adult", "value": 1}) + "\n")
+    done = learn(features, words, place, "--labels", str(path))
+    assert done.exit_code == 1 and f"gate clip {clip}" in done.stderr
+    assert "Traceback" not in done.output

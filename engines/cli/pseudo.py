@@ -44,6 +44,6 @@ def pseudo(
     )
     for row in found:
         typer.echo(
-            f"{row.task:<10} {row.labels:>6} {row.guesses:>7.0f} {row.right:>6.1%}  {row.slice:<28} {row.without:>6.3f} "
-            f"{row.with_guesses:>6.3f}  {row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
+            f"{row.task:<10} {row.labels:>6} {row.guesses:>7.0f} {row.right:>6.1%}  {row.slice:<28} "
+            f"{row.without:>6.3f} {row.with_guesses:>6.3f}  {row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
         )

@@ -130,11 +130,17 @@ def _try(table: Table, task: str, parts: Sequence[Slice], labelled: NDArray[np.i
 
 
 def _calibrated(head: LogisticRegression, rows_NF: Float32, label_N: Float32) -> Float32:
-    """P(positive) of every clip, by temperature and bias that fit what each fifth's head said of the others' labels."""
+    """P(positive) of every clip, by temperature and bias fitted to what heads said of labels that they were not shown.
+
+    NaN where those contradict the labels: then the head knows nothing, and nothing is guessed.
+    """
     labelled = np.flatnonzero(~np.isnan(label_N))
     folds = StratifiedKFold(FOLDS)
     held_out_L = cross_val_predict(_head(), rows_NF[labelled], label_N[labelled], cv=folds, method="decision_function")
-    fitted = calibrate_task(held_out_L.astype(np.float64), label_N[labelled].astype(np.float64))
+    try:
+        fitted = calibrate_task(held_out_L.astype(np.float64), label_N[labelled].astype(np.float64))
+    except ValueError:
+        return np.full(len(rows_NF), np.nan, np.float32)
     z_N = head.decision_function(rows_NF) / fitted.temperature + fitted.bias
     return np.asarray(1 / (1 + np.exp(-np.clip(z_N, -40, 40))), np.float32)
 

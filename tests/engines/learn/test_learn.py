@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from engines.bundle import Bundle
-from engines.data.public.manifest import read_rows
+from engines.data.public.manifest import Labels, read_rows
 from engines.learn import run as run_module
-from engines.learn.gate import read_gate
+from engines.learn.gate import freeze, read_gate
+from engines.learn.guessing import guesser
+from engines.learn.labels import take
+from engines.learn.pseudo import PseudoOptions
 from engines.learn.registry import Registry
+from engines.learn.rows import choose
 from engines.learn.stored import judge_stored
+from engines.learn.view import write_view
 from engines.training.checkpoint import load_starter
 from engines.training.features import FeatureSet
-from engines.training.starter import CHECKPOINT
+from engines.training.recipes import TUNED
+from engines.training.starter import CHECKPOINT, open_features, train_starter
 from streamer.cli import app
 
 pytestmark = pytest.mark.slow
@@ -143,3 +152,32 @@ def test_a_smuggled_gate_label_ends_the_command(features: Path, words: Path, pla
     done = learn(features, words, place, "--labels", str(path))
     assert done.exit_code == 1 and f"gate clip {clip}" in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_training_goes_on_from_a_checkpoint(features: Path, words: Path, place: Path, tmp_path: Path) -> None:
+    """With steps too small to matter it says what it said; a task that nobody labelled keeps its calibration."""
+    start = Path(json.loads((place / "told.json").read_text())["folder"]) / CHECKPOINT
+    rows = [msgspec.structs.replace(row, labels=Labels(adult=row.labels.adult)) for row in read_rows(features)]
+    write_view(features, tmp_path / "view", rows, made_with={})
+    recipe = replace(TUNED, tune=replace(TUNED.tune, epochs=1, learning_rate=1e-12))
+    path = train_starter(recipe, tmp_path / "view", words, tmp_path / "run", start=start)
+    (before, earlier), (after, card) = load_starter(start), load_starter(path)
+    for name, tensor in before.fusion.state_dict().items():
+        assert "known" in name or torch.allclose(tensor, after.fusion.state_dict()[name], atol=1e-5), name
+    assert card.calibration.tasks["clickbait"] == earlier.calibration.tasks["clickbait"]
+    assert card.thresholds["clickbait"] == earlier.thresholds["clickbait"]
+    with pytest.raises(ValueError, match="expected StarterSizes"):
+        train_starter(replace(recipe, layers=3), tmp_path / "view", words, tmp_path / "other", start=start)
+
+
+def test_guesses_are_marked_and_stay_in_training(features: Path, words: Path) -> None:
+    loaded, _ = open_features(features, words)
+    gate = freeze((row for row in loaded.rows if row.split == "test"), "g")
+    generous = PseudoOptions(positive=0.500001, negative=0.499999, neighbours=1, agreeing=0.0, share=99)
+    guessing = guesser(Bundle.load("starter"), loaded, generous, lambda *_: nullcontext(lambda *_: None))
+    chosen = choose(loaded, gate, take(b"", loaded.rows), leave_out=False, guessing=guessing)
+    marked = [row for row in chosen.rows if row.pseudo]
+    open_rows = [row for row in loaded.rows if row.split == "train" and row.labels.adult is None]
+    assert {row.clip_id for row in marked} == {row.clip_id for row in open_rows}
+    assert {row.split for row in marked} == {"train"} and chosen.pseudo["adult"] == len(marked)
+    assert all(row.labels.adult in (0, 1) for row in marked)

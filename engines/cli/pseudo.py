@@ -39,11 +39,15 @@ def pseudo(
     if as_json:
         print_json(found)
         return
-    typer.echo(
-        f"{'task':<10} {'labels':>6} {'guesses':>7} {'right':>6}  {'slice':<28} {'AP':>6} {'with':>6}  difference"
-    )
+    _tell("task", "labels", "guesses", "yes", "right", "slice", "AP", "with", "difference")
     for row in found:
-        typer.echo(
-            f"{row.task:<10} {row.labels:>6} {row.guesses:>7.0f} {row.right:>6.1%}  {row.slice:<28} "
-            f"{row.without:>6.3f} {row.with_guesses:>6.3f}  {row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
-        )
+        counts = f"{row.labels}", f"{row.guesses:.0f}", f"{row.positive:.0f}", f"{row.right:.1%}"
+        gap = f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
+        _tell(row.task, *counts, row.slice, f"{row.without:.3f}", f"{row.with_guesses:.3f}", gap)
+
+
+def _tell(task: str, labels: str, guesses: str, yes: str, right: str, part: str, *measured: str) -> None:
+    without, with_guesses, gap = measured
+    typer.echo(
+        f"{task:<10} {labels:>6} {guesses:>7} {yes:>4} {right:>6}  {part:<28} {without:>6} {with_guesses:>6}  {gap}"
+    )

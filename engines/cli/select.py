@@ -33,6 +33,9 @@ def select(
     state: Annotated[
         Path | None, typer.Option(help="What earlier rounds taught, JSON. None: beside --out, <out>.state.json.")
     ] = None,
+    gate: Annotated[
+        Path | None, typer.Option(help="A frozen gate set, whose clips are not looked at: `earshot dataset gate`.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,9 +51,11 @@ def select(
         from engines.active.pool_file import read_pool, write_rejected
         from engines.active.select import Wish, indexed, write_requests
         from engines.active.select import select as choose
+        from engines.learn.gate import read_gate
 
         wish = Wish(task=task, count=batch, strategy=strategy, like=tuple(like or ()))
         videos, rejected = read_pool(pool)
+        videos = videos if gate is None else videos.without(read_gate(gate).ids)
         remembered = state or out.with_name(f"{out.name}.state.json")
         memories = read_state(remembered, videos.bundle)
         memory = memories.tasks.setdefault(task, Memory())

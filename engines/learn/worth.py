@@ -46,7 +46,7 @@ class Worth(msgspec.Struct, frozen=True, kw_only=True):
     """Mean average precision over seeds without and with guesses, and the paired difference with its 95 % interval.
 
     The interval (Student's t over seeds) is of which clips were labelled; the test clips are the same throughout.
-    guesses: a mean over seeds; right: the share of all guesses that the labels bear out.
+    guesses, positive: how many, and how many of them yes, means over seeds. right: the share that the labels bear out.
     """
 
     task: str
@@ -58,6 +58,7 @@ class Worth(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     guesses: float
+    positive: float
     right: float
     seeds: int
 
@@ -74,11 +75,12 @@ class Table:
 
 @dataclass(frozen=True)
 class _Try:
-    """Of one seed: AP by slice without and with guesses, how many guesses there were, and how many were right."""
+    """Of one seed: AP by slice without and with guesses, and how many of these there were, were yes, and were right."""
 
     without: dict[str, float]
     with_guesses: dict[str, float]
     guesses: int
+    positive: int
     right: int
 
 
@@ -126,7 +128,7 @@ def _try(table: Table, task: str, parts: Sequence[Slice], labelled: NDArray[np.i
     other = _head().fit(rows_NF[both], np.concatenate([label_N[labelled], found.labels_M]))
     right = int((truth_N[found.places_M] == found.labels_M).sum())
     before, after = (_precision(table, task, parts, one) for one in (head, other))
-    return _Try(before, after, len(found.places_M), right)
+    return _Try(before, after, len(found.places_M), int(found.labels_M.sum()), right)
 
 
 def _calibrated(head: LogisticRegression, rows_NF: Float32, label_N: Float32) -> Float32:
@@ -166,6 +168,7 @@ def _summed(task: str, budget: int, parts: Sequence[Slice], tries: Sequence[_Try
             low=mean - reach,
             high=mean + reach,
             guesses=total / len(tries),
+            positive=sum(one.positive for one in tries) / len(tries),
             right=sum(one.right for one in tries) / max(1, total),
             seeds=len(tries),
         )

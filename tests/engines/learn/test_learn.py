@@ -30,6 +30,7 @@ from engines.training.features import FeatureSet
 from engines.training.recipes import TUNED
 from engines.training.starter import CHECKPOINT, open_features, train_starter
 from streamer.cli import app
+from tests.engines.training.synthetic import judged
 
 pytestmark = pytest.mark.slow
 
@@ -109,19 +110,7 @@ def test_graphs_on_stored_features_say_what_the_network_says(features: Path, pla
     loaded = FeatureSet(features, bundle.tokenizer)
     places = [0, 8, 9, 13]  # 8 lacks pictures and sound
     batch = loaded.batch(places)
-    with torch.inference_mode():
-        N, F, P, _ = batch.vision_NFPC.shape
-        _, W, Q, _ = batch.audio_NWPC.shape
-        wanted_NK = network.fusion(
-            network.vision.project(batch.vision_NFPC.flatten(0, 1)).reshape(N, F * P, -1),
-            batch.vision_mask_NF.repeat_interleave(P, 1),
-            batch.vision_seconds_NF.repeat_interleave(P, 1),
-            network.audio.project(batch.audio_NWPC.flatten(0, 1)).reshape(N, W * Q, -1),
-            batch.audio_mask_NW.repeat_interleave(Q, 1),
-            batch.audio_seconds_NW.repeat_interleave(Q, 1),
-            network.text(batch.ids_NL, batch.segments_NL, batch.text_mask_NL),
-            batch.text_mask_NL,
-        )[0].numpy()
+    wanted_NK = judged(network, batch)[0].numpy()
     # Weights in 8 bits move logits by hundredths.
     assert np.abs(judge_stored(bundle, features, places).logits_NK - wanted_NK).max() < 0.2
 

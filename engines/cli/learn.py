@@ -18,25 +18,33 @@ if TYPE_CHECKING:
 RegistryOption = Annotated[Path, typer.Option(help="Folder of candidates, history and the current bundle.")]
 
 
+WordsOption = Annotated[Path, typer.Option(help="Folder of words.safetensors and tokenizer.json.", exists=True)]
+GateOption = Annotated[Path, typer.Option(help="The frozen gate set: `earshot dataset gate`.", exists=True)]
+LabelsOption = Annotated[
+    Path | None, typer.Option(help="What `earshot label merge` wrote. None: labels of the rows alone.", exists=True)
+]
+StartOption = Annotated[
+    Path | None, typer.Option(help="Checkpoint to go on from. None: from scratch.", exists=True, dir_okay=False)
+]
+LeaveOutOption = Annotated[
+    bool, typer.Option("--leave-out", help="Train without clips that give gate clips away, instead of refusing.")
+]
+PseudoOption = Annotated[
+    bool, typer.Option("--pseudo", help="Also train on sure guesses of the current bundle; docs/learn.md.")
+]
+
+
 def learn(
     data: Annotated[Path, typer.Argument(help="Features with rows, or a dataset folder of videos.", exists=True)],
-    words: Annotated[Path, typer.Option(help="Folder of words.safetensors and tokenizer.json.", exists=True)],
-    gate: Annotated[Path, typer.Option(help="The frozen gate set: `earshot dataset gate`.", exists=True)],
+    words: WordsOption,
+    gate: GateOption,
     registry: RegistryOption = Path("registry"),
-    labels: Annotated[
-        Path | None, typer.Option(help="What `earshot label merge` wrote. None: labels of the rows alone.", exists=True)
-    ] = None,
-    start: Annotated[
-        Path | None, typer.Option(help="Checkpoint to go on from. None: from scratch.", exists=True)
-    ] = None,
+    labels: LabelsOption = None,
+    start: StartOption = None,
     baseline: Annotated[str, typer.Option(help="The first current bundle of a new registry.")] = "starter",
     without: Annotated[list[str] | None, typer.Option(help="Sources to train without: sesa.")] = None,
-    leave_out: Annotated[
-        bool, typer.Option("--leave-out", help="Train without clips that give gate clips away, instead of refusing.")
-    ] = False,
-    pseudo: Annotated[
-        bool, typer.Option("--pseudo", help="Also train on sure guesses of the current bundle; docs/learn.md.")
-    ] = False,
+    leave_out: LeaveOutOption = False,
+    pseudo: PseudoOption = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
     parity_batches: Annotated[int, typer.Option(min=1, help="Random batches per graph of the parity check.")] = 20,

@@ -12,10 +12,14 @@ from engines.cli.common import JsonOption, errors_told, print_json
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from engines.active.pool import Pool
     from engines.active.pool_file import Rejected
     from engines.active.select import Request
 
 MOST_SHOWN = 20
+GateOption = Annotated[
+    Path | None, typer.Option(help="A frozen gate set, whose clips are not looked at: `earshot dataset gate`.")
+]
 
 
 def select(
@@ -33,9 +37,7 @@ def select(
     state: Annotated[
         Path | None, typer.Option(help="What earlier rounds taught, JSON. None: beside --out, <out>.state.json.")
     ] = None,
-    gate: Annotated[
-        Path | None, typer.Option(help="A frozen gate set, whose clips are not looked at: `earshot dataset gate`.")
-    ] = None,
+    gate: GateOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,14 +50,12 @@ def select(
         import numpy as np
 
         from engines.active.memory import Memory, read_state, write_state
-        from engines.active.pool_file import read_pool, write_rejected
+        from engines.active.pool_file import write_rejected
         from engines.active.select import Wish, indexed, write_requests
         from engines.active.select import select as choose
-        from engines.learn.gate import read_gate
 
         wish = Wish(task=task, count=batch, strategy=strategy, like=tuple(like or ()))
-        videos, rejected = read_pool(pool)
-        videos = videos if gate is None else videos.without(read_gate(gate).ids)
+        videos, rejected = _outside(pool, gate)
         remembered = state or out.with_name(f"{out.name}.state.json")
         memories = read_state(remembered, videos.bundle)
         memory = memories.tasks.setdefault(task, Memory())
@@ -79,6 +79,15 @@ def select(
     _show(chosen.requests)
     scores = "a head fitted to your labels" if chosen.head else "the pool"
     typer.echo(f"{len(chosen.requests)} requests in {out}; scores are of {scores}; {chosen.left} videos left")
+
+
+def _outside(pool: Path, gate: Path | None) -> tuple[Pool, list[Rejected]]:
+    """The pool of a file without the clips of the gate, and the rows that are broken."""
+    from engines.active.pool_file import read_pool
+    from engines.learn.gate import read_gate
+
+    videos, rejected = read_pool(pool)
+    return videos if gate is None else videos.without(read_gate(gate).ids), rejected
 
 
 def _tell_rejected(rejected: list[Rejected], good: int, beside: Path) -> None:

@@ -83,7 +83,7 @@ def with_labels(rows: Sequence[Row], values: Mapping[str, Mapping[str, int]]) ->
 
 def stripped(row: Row) -> Row:
     """The row as one that nothing is learnt from."""
-    return msgspec.structs.replace(row, split="test", labels=Labels(), pseudo=())
+    return msgspec.structs.replace(row, split="test", labels=Labels(), pseudo=msgspec.UNSET)
 
 
 def _unfit(value: Value, known: Mapping[str, Row], taken: Taken, contradicted: set[tuple[str, str]]) -> str | None:

@@ -74,7 +74,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     rotated: bool | None = None
     event_db: float | None = None
     seconds: float | None = None
-    pseudo: tuple[str, ...] = ()
+    pseudo: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET  # left out of files: those of old rows stay as they are
 
     def __post_init__(self) -> None:
         if self.pseudo and self.split != "train":

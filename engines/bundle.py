@@ -185,8 +185,11 @@ class Bundle:
 
 
 def find(path_or_name: str | Path) -> Path:
-    """A folder as given, or that of the shipped bundle of that name. Raises `BundleError` when there is neither."""
-    path = Path(path_or_name)
+    """A folder as given, or that of the shipped bundle of that name. Raises `BundleError` when there is neither.
+
+    Links are followed once: a registry's `current` may be set to another bundle while this one is being loaded.
+    """
+    path = Path(path_or_name).resolve()
     if (path / MANIFEST).is_file():
         return path
     if (SHIPPED / path_or_name / MANIFEST).is_file():

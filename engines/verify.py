@@ -45,6 +45,11 @@ class Agreement(msgspec.Struct, frozen=True):
         return self.flips / max(1, self.verdicts)
 
 
+def is_faithful(parities: Mapping[str, Parity]) -> bool:
+    """Whether graphs say what their network says: nothing beyond `LOGIT_TOLERANCE`, and no verdict flips."""
+    return all(parity.worst <= LOGIT_TOLERANCE and parity.flips == 0 for parity in parities.values())
+
+
 def compare_on_clips(
     one: Bundle, other: Bundle, folder: Path, rows: Sequence[Row], on_clip: Callable[[], None] = lambda: None
 ) -> list[Agreement]:

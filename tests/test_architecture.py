@@ -60,6 +60,7 @@ HOMES = {
         "engines.activations",
         "engines.training.integers",
         "engines.verify",
+        "engines.learn.stored",
         "engines.build",
         "engines.models.pretrained",
     ),

@@ -5,9 +5,10 @@ Shape letters: N videos, D embedding size, V size of a view, E members of a comm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,27 @@ class Pool:
     def places(self) -> dict[str, int]:
         """Of each id."""
         return {video_id: place for place, video_id in enumerate(self.ids)}
+
+    def without(self, ids: Collection[str]) -> Pool:
+        """The others. Raises `ValueError` where none is left."""
+        kept = np.array([place for place, one in enumerate(self.ids) if one not in ids], np.int64)
+        if not len(kept):
+            raise ValueError(f"pool: all {len(self)} videos are left out; nothing is left to choose from")
+
+        def rows(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            return {name: array[kept] for name, array in arrays.items()}
+
+        return Pool(
+            ids=[self.ids[place] for place in kept],
+            bundle=self.bundle,
+            embedding_ND=self.embedding_ND[kept],
+            views=rows(self.views),
+            scores=rows(self.scores),
+            labels=rows(self.labels),
+            reported=rows(self.reported),
+            titles=[self.titles[place] for place in kept] if self.titles else (),
+            uris=[self.uris[place] for place in kept] if self.uris else (),
+        )
 
     def find(self, ids: Sequence[str]) -> Int64:
         """Their places. Raises `ValueError` naming those that are not in the pool."""

@@ -1,4 +1,4 @@
-"""`earshot bundle`: what bundles there are, what is in them, whether they are whole."""
+"""`earshot bundle`: what bundles there are, what is in them, whether they are whole, and which is current."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from engines.cli.common import BundleArgument, JsonOption, errors_told, print_json
+from engines.cli.registry import history, promote, rollback
 
 if TYPE_CHECKING:
     from engines.bundle import Bundle
 
-app = typer.Typer(help="Model bundles: list, show, verify.", no_args_is_help=True)
+app = typer.Typer(help="Model bundles: list, show, verify; promote and roll back.", no_args_is_help=True)
+app.command()(promote)
+app.command()(rollback)
+app.command()(history)
 
 
 @app.command("list")

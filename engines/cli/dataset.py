@@ -10,9 +10,11 @@ import typer
 
 from engines.cli.common import JsonOption, errors_told, print_json, progress
 from engines.cli.features import features
+from engines.cli.gate import gate
 
 app = typer.Typer(help="Labelled clips to train and to measure with.", no_args_is_help=True)
 app.command()(features)
+app.command()(gate)
 
 
 @app.command()

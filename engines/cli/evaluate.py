@@ -17,6 +17,7 @@ from engines.cli.common import (
     print_json,
     progress,
 )
+from engines.cli.pseudo import pseudo
 
 if TYPE_CHECKING:
     from engines.evaluation.harmless import Share
@@ -26,6 +27,9 @@ app = typer.Typer(
     no_args_is_help=True,
     help="How right models are. `evaluate BUNDLE --data DIR` is `evaluate bundle BUNDLE --data DIR`.",
 )
+
+
+app.command()(pseudo)
 
 
 @app.command("bundle")

@@ -12,10 +12,14 @@ from engines.cli.common import JsonOption, errors_told, print_json
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from engines.active.pool import Pool
     from engines.active.pool_file import Rejected
     from engines.active.select import Request, Selection, Wish
 
 MOST_SHOWN = 20
+GateOption = Annotated[
+    Path | None, typer.Option(help="A frozen gate set, whose clips are not looked at: `earshot dataset gate`.")
+]
 
 
 def select(
@@ -33,6 +37,7 @@ def select(
     state: Annotated[
         Path | None, typer.Option(help="What earlier rounds taught, JSON. None: beside --out, <out>.state.json.")
     ] = None,
+    gate: GateOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,7 +51,7 @@ def select(
 
         wish = Wish(task=task, count=batch, strategy=strategy, like=tuple(like or ()))
         remembered = state or out.with_name(f"{out.name}.state.json")
-        chosen, rejected = _select(pool, wish, out, remembered, index, seed)
+        chosen, rejected = _select(_outside(pool, gate), wish, out, remembered, index, seed)
     if len(chosen.requests) < batch:
         typer.echo(f"earshot: asked for {batch} videos, only {len(chosen.requests)} are left to label", err=True)
     if as_json:
@@ -59,17 +64,17 @@ def select(
 
 
 def _select(
-    pool: Path, wish: Wish, out: Path, remembered: Path, index: Path | None, seed: int
+    read: tuple[Pool, list[Rejected]], wish: Wish, out: Path, remembered: Path, index: Path | None, seed: int
 ) -> tuple[Selection, int]:
     """What is chosen, written into its files, and how many rows were left out."""
     import numpy as np
 
     from engines.active.memory import Memory, read_state, write_state
-    from engines.active.pool_file import read_pool, write_rejected
+    from engines.active.pool_file import write_rejected
     from engines.active.select import indexed, write_requests
     from engines.active.select import select as choose
 
-    videos, rejected = read_pool(pool)
+    videos, rejected = read
     memories = read_state(remembered, videos.bundle)
     memory = memories.tasks.setdefault(wish.task, Memory())
     near = None if index is None else indexed(index, videos)
@@ -83,6 +88,15 @@ def _select(
     write_requests(out, chosen.requests)
     write_state(remembered, memories)  # last: a run that was cut off before it asks the same again
     return chosen, len(rejected)
+
+
+def _outside(pool: Path, gate: Path | None) -> tuple[Pool, list[Rejected]]:
+    """The pool of a file without the clips of the gate, and the rows that are broken."""
+    from engines.active.pool_file import read_pool
+    from engines.learn.gate import read_gate
+
+    videos, rejected = read_pool(pool)
+    return videos if gate is None else videos.without(read_gate(gate).ids), rejected
 
 
 def _tell_rejected(rejected: list[Rejected], good: int, beside: Path) -> None:

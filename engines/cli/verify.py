@@ -41,10 +41,10 @@ def verify(
 
 def _with_torch(bundle: str, checkpoint: Path, batches: int, seed: int, *, as_json: bool) -> bool:
     from engines.bundle import Bundle
-    from engines.verify import LOGIT_TOLERANCE, verify_bundle
+    from engines.verify import LOGIT_TOLERANCE, is_faithful, verify_bundle
 
     parities = verify_bundle(Bundle.load(bundle), checkpoint, batches=batches, seed=seed)
-    good = all(parity.worst <= LOGIT_TOLERANCE and parity.flips == 0 for parity in parities.values())
+    good = is_faithful(parities)
     if as_json:
         print_json({"bundle": bundle, "ok": good, "tolerance": LOGIT_TOLERANCE, "graphs": parities})
     else:

@@ -103,6 +103,17 @@ def without_audio(truth: Truth, task: str) -> Slice | None:
     return found if measurable(truth, found) else None
 
 
+def by_tenant(truth: Truth, task: str) -> list[Slice]:
+    """The clips of each tenant, where there is more than one."""
+    tenants_N = np.array([row.tenant or "" for row in truth.rows])
+    names = sorted(set(tenants_N.tolist()) - {""})
+    found = [
+        Slice(f"{task}.tenant:{name}", f"tenant {name}", task, (tenants_N == name) & ~np.isnan(truth.labels(task)))
+        for name in names
+    ]
+    return [one for one in found if len(names) > 1 and measurable(truth, one)]
+
+
 def measurable(truth: Truth, part: Slice) -> bool:
     """Whether it has a positive and a negative."""
     return set(truth.labels(part.task)[part.chosen_N].tolist()) == {0.0, 1.0}

@@ -24,11 +24,19 @@ STEEPEST = 3.0
 BINS, TRUST, FLATTEST = 12, 10, 0.01
 
 
-def calibrate(logits_MK: NDArray[np.float32], labels_MK: NDArray[np.float32]) -> Calibration:
-    """The temperature and bias that give the labels the highest likelihood (arXiv 1706.04599); NaN does not count."""
+def calibrate(
+    logits_MK: NDArray[np.float32], labels_MK: NDArray[np.float32], earlier: Calibration | None = None
+) -> Calibration:
+    """The temperature and bias that give the labels the highest likelihood (arXiv 1706.04599); NaN does not count.
+
+    A task without any label keeps what `earlier` says. Raises `ValueError` where that is None.
+    """
     tasks = {}
     for k, task in enumerate(TASKS):
         known_M = ~np.isnan(labels_MK[:, k])
+        if not known_M.any() and earlier is not None:
+            tasks[task] = earlier.tasks[task]
+            continue
         if not known_M.any():
             raise ValueError(f"calibration of {task}: came no label, expected one or more")
         tasks[task] = calibrate_task(logits_MK[known_M, k].astype(np.float64), labels_MK[known_M, k].astype(np.float64))

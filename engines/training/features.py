@@ -140,8 +140,8 @@ class FeatureSet:
         """
         chosen = [int(index) for index in indices]
         sound = sound if sound is not None else [(CLIPS, index) for index in chosen]
-        vision = [self._read(CLIPS, index, "vision") for index in chosen]
-        audio = [self._read(version, index, "audio") for version, index in sound]
+        vision = [self.stored(CLIPS, index, "vision") for index in chosen]
+        audio = [self.stored(version, index, "audio") for version, index in sound]
         words = [self._text[index] for index in chosen] if text is None else [self._encoded(fields) for fields in text]
         ids_NL = torch.nn.utils.rnn.pad_sequence([ids_L for ids_L, _ in words], batch_first=True)
         segments_NL = torch.nn.utils.rnn.pad_sequence([segments_L for _, segments_L in words], batch_first=True)
@@ -153,7 +153,7 @@ class FeatureSet:
         ids_L, segments_L = self.tokenizer.encode(fields)
         return torch.from_numpy(ids_L), torch.from_numpy(segments_L)
 
-    def _read(self, version: str, index: int, modality: str) -> tuple[Tensor, Tensor]:
+    def stored(self, version: str, index: int, modality: str) -> tuple[Tensor, Tensor]:
         """Features (X, P, C) in half precision and seconds (X,) of what is there."""
         shard, row = self._places[version][index]
         store = self._shards[version][shard]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engines.bundle import Preprocessing
 from engines.data.world.words import vocabulary
@@ -108,3 +108,6 @@ STARTER = StarterRecipe(
         matching=MatchingOptions(epochs=4),
     )
 )
+
+#: Going on from a checkpoint: what was matched stays matched, and smaller steps forget less of it.
+TUNED = replace(STARTER, tune=replace(STARTER.tune, learning_rate=3e-4, matching=MatchingOptions()))

@@ -6,9 +6,11 @@ Shape letters: N clips, D embedding size.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +19,11 @@ from numpy.typing import NDArray
 from engines.bundle import TOKENIZER
 from engines.models.pretrained.assemble import starter_network
 from engines.models.pretrained.words import WordVectors, load_words
+from engines.spec import TASKS
 from engines.tokenizer import TextTokenizer
 from engines.training.arms import Workshop
 from engines.training.calibrate import bent, calibrate, thresholds
-from engines.training.checkpoint import StarterCard, save_checkpoint
+from engines.training.checkpoint import StarterCard, load_starter, save_checkpoint
 from engines.training.curves import write_epochs
 from engines.training.features import TRAIN, VAL, FeatureSet
 from engines.training.known import representatives
@@ -59,20 +62,25 @@ def train_starter(
     words: Path,
     out: Path,
     *,
+    start: Path | None = None,
     without: Sequence[str] = (),
+    provenance: Mapping[str, Any] = MappingProxyType({}),
     processes: Processes | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Path:
     """Train, calibrate, write checkpoint and curves into `out`; returns the checkpoint. A stopped run goes on.
 
+    start: the checkpoint to go on from; None: from random weights. provenance: goes into the bundle's lineage as it is.
+
     Equal recipe, features, words, packages, machine and threads give an equal checkpoint. Only the first process
-    writes. Raises `ValueError` when features or words are not whole.
+    writes. Raises `ValueError` when features or words are not whole, or `start` is of other sizes or words.
     """
     feature_set, vectors = open_features(features, words, without)
     privacy = feature_set.header.audio_privacy
     sizes = replace(recipe.sizes(vectors), audio_privacy=privacy)
     shop = Workshop(feature_set, vectors, sizes, recipe.tune)
-    model, start = shop.model(ARM, recipe.seed), time.monotonic()
+    model, began = shop.model(ARM, recipe.seed), time.monotonic()
+    earlier = None if start is None else _begin_with(model, start, shop, words)
     out.mkdir(parents=True, exist_ok=True)
     progress = tune(
         model,
@@ -85,8 +93,8 @@ def train_starter(
     )
     if processes is not None and processes.rank:
         return out / CHECKPOINT
-    training = lineage(feature_set, shop.sizes, recipe.tune, progress, recipe.seed, time.monotonic() - start)
-    card = _card(recipe, shop, model, words, training)
+    training = lineage(feature_set, shop.sizes, recipe.tune, progress, recipe.seed, time.monotonic() - began)
+    card = _card(recipe, shop, model, words, {"recipe": recipe.name, **training, **provenance}, earlier)
     network = starter_network(
         words / WORDS, seed=recipe.seed, layers=recipe.layers, audio_layers=recipe.audio_layers, privacy=privacy
     )
@@ -96,6 +104,17 @@ def train_starter(
     write_epochs(out / CURVES, progress.history)
     (out / STATE).unlink(missing_ok=True)
     return out / CHECKPOINT
+
+
+def _begin_with(model: Tunable, start: Path, shop: Workshop, words: Path) -> StarterCard:
+    network, card = load_starter(start)
+    if card.sizes != shop.sizes or card.tokenizer != (words / TOKENIZER).read_text("utf-8"):
+        raise ValueError(
+            f"{start}: came a network of {card.sizes}, expected {shop.sizes} and the tokenizer of {words}; "
+            "start from a checkpoint that was trained with these words and this recipe"
+        )
+    model.take(network)
+    return card
 
 
 def remember(model: Tunable, features: FeatureSet) -> None:
@@ -117,20 +136,28 @@ def embeddings(model: Tunable, features: FeatureSet, indices: NDArray[np.int64])
 
 
 def _card(
-    recipe: StarterRecipe, shop: Workshop, model: Tunable, words: Path, training: dict[str, object]
+    recipe: StarterRecipe,
+    shop: Workshop,
+    model: Tunable,
+    words: Path,
+    training: dict[str, object],
+    earlier: StarterCard | None,
 ) -> StarterCard:
+    """What no validation clip has a label of stays as it was in the checkpoint that training began with."""
     features = shop.features
     val = features.indices(VAL)
     logits_NK, labels_NK = logits(model, features, val), features.labels_NK[val]
-    calibration = calibrate(logits_NK, labels_NK)
+    known = [task for k, task in enumerate(TASKS) if not np.isnan(labels_NK[:, k]).all()]
+    calibration = calibrate(logits_NK, labels_NK, None if earlier is None else earlier.calibration)
     if recipe.isotonic:
-        calibration = bent(calibration, logits_NK, labels_NK)
+        calibration = bent(calibration, logits_NK, labels_NK, known)
+    fitted = thresholds(calibration.scores(logits_NK), labels_NK, known)
     return StarterCard(
         name=recipe.name,
         sizes=shop.sizes,
         preprocessing=features.header.preprocessing,
         tokenizer=(words / TOKENIZER).read_text("utf-8"),
         calibration=calibration,
-        thresholds=thresholds(calibration.scores(logits_NK), labels_NK),
-        training={"recipe": recipe.name, **training},
+        thresholds=fitted if earlier is None else {**earlier.thresholds, **fitted},
+        training=training,
     )

@@ -13,6 +13,7 @@ from engines.cli.arms import arms
 from engines.cli.calibrate import calibrate
 from engines.cli.distil import distil
 from engines.cli.export import export
+from engines.cli.learn import learn
 from engines.cli.quantise import quantise
 from engines.cli.select import select
 from engines.cli.train import train
@@ -70,6 +71,7 @@ app.command(rich_help_panel=MODELS)(quantise)
 app.command(rich_help_panel=MODELS)(verify)
 app.add_typer(pilot_commands, name="pilot", rich_help_panel=WORTH)
 app.add_typer(ab_commands.app, name="ab", rich_help_panel=WORTH)
+app.command(rich_help_panel=MODELS)(learn)
 
 
 def main() -> None:

@@ -46,7 +46,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     evidence: per task the slice its label belongs to. spans: what makes the clip restricted; seen, heard: all that
     is there. groups: the source of every asset, `kind:name`. title_source: headlines or youtube. hard_negative: the
-    kind, where a harmless clip is like a restricted one. event_db: loudness of the events over the bed.
+    kind, where a harmless clip is like a restricted one. event_db: loudness of the events over the bed. pseudo: tasks
+    whose label is a model's guess, which is trained on and nothing else.
     """
 
     clip_id: str
@@ -73,6 +74,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     rotated: bool | None = None
     event_db: float | None = None
     seconds: float | None = None
+    pseudo: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET  # left out of files: those of old rows stay as they are
+
+    def __post_init__(self) -> None:
+        if self.pseudo and self.split != "train":
+            raise ValueError(f"{self.clip_id}: came a pseudo-label in split {self.split}, expected it in train alone")
 
     @property
     def fields(self) -> dict[str, str]:

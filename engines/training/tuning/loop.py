@@ -123,9 +123,10 @@ class _Run:
         self.optimiser = torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
 
     def match(self) -> None:
-        """Pre-train by matching, where there is anything to match."""
-        options = self._options
-        if options.matching.epochs and {"vision", "audio"} & {*self._model.reads}:
+        """Pre-train by matching, where there is anything to match: rows say what is there, and the arm reads it."""
+        options, things = self._options, self._model.things
+        has_names = things is not None and any(things.names)
+        if options.matching.epochs and has_names and {"vision", "audio"} & {*self._model.reads}:
             match(
                 *(self._model, self._features, self._train, options.matching, options.hiding),
                 seed=self._seed,

@@ -72,10 +72,21 @@ class Tunable(nn.Module):
 
     def give(self, network: StarterNetwork) -> None:
         """Put what the arm `vlmae` has learnt into a starter network of the same sizes."""
-        network.vision.project.load_state_dict(self.vision.state_dict())
-        network.audio.project.load_state_dict(self.audio.state_dict())
-        network.text.load_state_dict(self.text.state_dict())
-        network.fusion.load_state_dict(self.body.get_submodule("fusion").state_dict())
+        for own, other in self._parts(network):
+            other.load_state_dict(own.state_dict())
+
+    def take(self, network: StarterNetwork) -> None:
+        """Begin the arm `vlmae` with what a starter network of the same sizes has learnt; the reverse of `give`."""
+        for own, other in self._parts(network):
+            own.load_state_dict(other.state_dict())
+
+    def _parts(self, network: StarterNetwork) -> list[tuple[nn.Module, nn.Module]]:
+        return [
+            (self.vision, network.vision.project),
+            (self.audio, network.audio.project),
+            (self.text, network.text),
+            (self.body.get_submodule("fusion"), network.fusion),
+        ]
 
     def _words(self, batch: FeatureBatch, size: int) -> Tensor:
         if "text" not in self.reads:

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from engines.active.index import Index
+from engines.data.public.manifest import Labels, Row
+from engines.learn.gate import freeze, write_gate
 from streamer.cli import app
 from tests.engines.active.conftest import NEW_KIND, Planted
 
@@ -176,3 +178,21 @@ def test_more_than_there_is_gives_all_there_is(pool: Path, select: Select) -> No
     told = select("--strategy", "random")
     assert told.exit_code == 1
     assert "nothing is left to ask" in told.stderr
+
+
+def test_clips_of_a_gate_are_never_asked_about(pool: Path, select: Select) -> None:
+    assert select(batch=30).exit_code == 0
+    wanted = [one["video_id"] for one in requests_of(pool)]
+    gate, state = pool.with_name("gate.json"), pool.with_name("fresh.state.json")
+    rows = [Row(clip_id=clip, split="test", labels=Labels(adult=0)) for clip in wanted]
+    write_gate(gate, freeze(rows, "g"))
+    assert select("--gate", str(gate), "--state", str(state), batch=30).exit_code == 0
+    assert not {one["video_id"] for one in requests_of(pool)} & set(wanted)
+    everything = [Row(clip_id=row["video_id"], split="test", labels=Labels(adult=0)) for row in rows_in(pool)]
+    write_gate(pool.with_name("all.json"), freeze(everything, "all"))
+    told = select("--gate", str(pool.with_name("all.json")))
+    assert told.exit_code == 1 and "left out" in told.stderr
+
+
+def rows_in(pool: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in pool.read_text().splitlines()]

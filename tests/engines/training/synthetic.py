@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 
 from engines.data.public.manifest import Labels, Row, write_dataset
 from engines.models.pretrained.words import WordVectors
-from engines.models.starter import StarterSizes
+from engines.models.starter import StarterNetwork, StarterSizes
 from engines.tokenizer import TextTokenizer, word_pipeline
-from engines.training.features import CLIPS, HEADER, FeatureHeader, FeatureSet, shard_path, write_json
+from engines.training.features import CLIPS, HEADER, FeatureBatch, FeatureHeader, FeatureSet, shard_path, write_json
 from engines.training.recipes import STARTER_PREPROCESSING
 
 WORDS = ["red", "green", "blue", "loud", "quiet"]
@@ -108,3 +108,21 @@ def modality(
 
 def feature_set(folder: Path) -> FeatureSet:
     return FeatureSet(folder, tokenizer())
+
+
+def judged(network: StarterNetwork, batch: FeatureBatch) -> tuple[torch.Tensor, ...]:
+    """Outputs of the whole fusion network for stored features, entered above the towers."""
+    N, F, P, _ = batch.vision_NFPC.shape
+    _, W, Q, _ = batch.audio_NWPC.shape
+    with torch.inference_mode():
+        outputs: tuple[torch.Tensor, ...] = network.fusion(
+            network.vision.project(batch.vision_NFPC.flatten(0, 1)).reshape(N, F * P, -1),
+            batch.vision_mask_NF.repeat_interleave(P, 1),
+            batch.vision_seconds_NF.repeat_interleave(P, 1),
+            network.audio.project(batch.audio_NWPC.flatten(0, 1)).reshape(N, W * Q, -1),
+            batch.audio_mask_NW.repeat_interleave(Q, 1),
+            batch.audio_seconds_NW.repeat_interleave(Q, 1),
+            network.text(batch.ids_NL, batch.segments_NL, batch.text_mask_NL),
+            batch.text_mask_NL,
+        )
+    return outputs

@@ -17,7 +17,7 @@ from engines.training.checkpoint import load_starter
 from engines.training.recipes import STARTER
 from engines.training.starter import WORDS, open_features, train_starter
 from engines.training.tuning.loop import TuneOptions
-from tests.engines.training.synthetic import VOCABULARY, word_vectors, write_features
+from tests.engines.training.synthetic import VOCABULARY, judged, word_vectors, write_features
 
 RECIPE = replace(
     STARTER,
@@ -47,19 +47,7 @@ def test_a_checkpoint_judges_as_what_was_trained(data: Path, words: Path, tmp_pa
     network, card = load_starter(path)
     features, _ = open_features(data, words)
     batch = features.batch(features.indices("val")[:5])
-    with torch.inference_mode():
-        N, F, P, _ = batch.vision_NFPC.shape
-        _, W, Q, _ = batch.audio_NWPC.shape
-        outputs = network.fusion(
-            network.vision.project(batch.vision_NFPC.flatten(0, 1)).reshape(N, F * P, -1),
-            batch.vision_mask_NF.repeat_interleave(P, 1),
-            batch.vision_seconds_NF.repeat_interleave(P, 1),
-            network.audio.project(batch.audio_NWPC.flatten(0, 1)).reshape(N, W * Q, -1),
-            batch.audio_mask_NW.repeat_interleave(Q, 1),
-            batch.audio_seconds_NW.repeat_interleave(Q, 1),
-            network.text(batch.ids_NL, batch.segments_NL, batch.text_mask_NL),
-            batch.text_mask_NL,
-        )
+    outputs = judged(network, batch)
     assert card.training["data"]["sha256"] == features.header.dataset
     assert set(card.thresholds) == set(card.calibration.tasks)
     assert torch.allclose(

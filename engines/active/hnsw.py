@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engines.active.vectors import Float32, Int64
 
-#: Edges of a node per layer, and how widely a new node and a query look around (measured: docs/labelling.md).
+#: Edges of a node per layer, and how widely a new node and a query look around (measured: docs/select.md).
 EDGES, BUILD_BREADTH, QUERY_BREADTH = 16, 100, 128
 #: Each value's 8 bits reach this share of its range beyond what the first videos had, as later ones may differ.
 SPARE_RANGE = 0.25

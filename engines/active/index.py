@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from engines.active.hnsw import Hnsw
 from engines.active.vectors import Float32, Int64, nearest, refuse_repeated, unit_rows
 
-#: From this many videos on an HNSW graph answers faster than a product with all of them (measured: docs/labelling.md).
+#: From this many videos on an HNSW graph answers faster than a product with all of them (measured: docs/select.md).
 EXACT_UP_TO = 20_000
 SCHEMA = "earshot-index/1"
 

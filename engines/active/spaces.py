@@ -99,7 +99,7 @@ def sharpened(space_NV: Float32, rng: np.random.Generator, power: float) -> Floa
     """The space with its strong directions made weaker, unit norm again: each is divided by its variance^(power / 2).
 
     0 leaves it as it is, 1 makes all directions equal. What a few videos have in common lies in weak directions, which
-    cosines of embeddings hardly see (measured: docs/labelling.md). Rows of zeros, of videos without that sense, stay.
+    cosines of embeddings hardly see (measured: docs/select.md). Rows of zeros, of videos without that sense, stay.
     """
     there_N = space_NV.any(axis=1)
     sample = rng.permutation(np.flatnonzero(there_N))[:COVARIANCE_SAMPLE]

@@ -23,7 +23,7 @@ GateOption = Annotated[
 
 
 def select(
-    pool: Annotated[Path, typer.Argument(help="JSONL or Parquet, a row for each video: docs/labelling.md.")],
+    pool: Annotated[Path, typer.Argument(help="JSONL or Parquet, a row for each video: docs/select.md.")],
     task: Annotated[str, typer.Option(help="What is labelled: clickbait, adult or relevance.")],
     out: Annotated[Path, typer.Option(help="File of requests, JSONL; an older one is replaced.")],
     batch: Annotated[int, typer.Option(min=1, help="How many videos to ask about.")] = 50,

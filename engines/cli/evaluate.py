@@ -29,9 +29,6 @@ app = typer.Typer(
 )
 
 
-app.command()(pseudo)
-
-
 @app.command("bundle")
 def evaluate_bundle(
     bundle: BundleArgument,
@@ -218,6 +215,9 @@ def shots(
         typer.echo(f"  {name:<40} {share.value:.3f} ({share.low:.3f} to {share.high:.3f})")
     typer.echo(f"  {'sound is the first evidence':<40} {found.sound_first} of {found.pairs}")
     typer.echo(f"  {'its span is within a second of the shot':<40} {found.span_right} of {found.pairs}")
+
+
+app.command()(pseudo)
 
 
 def _tell(share: Share) -> None:

@@ -72,7 +72,7 @@ def write_plots(study: Study, findings: Findings, folder: Path) -> list[Path]:
             "reliability.svg": _reliability(study),
         }
         for name, figure in figures.items():
-            (folder / name).write_text(_svg(figure), encoding="utf-8")
+            (folder / name).write_text(svg(figure), encoding="utf-8")
     return [folder / name for name in figures]
 
 
@@ -167,7 +167,7 @@ def _dress(axis: Axes, title: str, label: str, x: tuple[float, float], y: tuple[
     axis.grid(linewidth=0.5)
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     """The same text for the same figure: no date, and colours that the style sheet may change."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

@@ -181,11 +181,15 @@ than those shown. Intervals are over seeds: which labels came first, and chance;
 
 STEADY_TEXT = """## A steady stream
 
+![AP over labels](curves.svg)
+
 80 labels, 8 of them positive, then 13 rounds of 60. Mean AP is over the rounds, on the test. The last column but one:
 labels until the AP that 800 random ones reach.
 """
 
 HUNT_TEXT = """## A kind that is new
+
+![Videos of the new kind among 60 labels](finds.svg)
 
 400 labels without the kind, three reports of it, then 4 rounds of 30. Other strategies have the reports as labels, too.
 "AP, others" is of all clips that are not of the kind: what hunting costs elsewhere.

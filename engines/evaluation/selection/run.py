@@ -13,6 +13,7 @@ from engines.data.public.manifest import read_dataset
 from engines.evaluation.compare import Progress
 from engines.evaluation.selection import composed, titles
 from engines.evaluation.selection.findings import hunts_found, steady_found
+from engines.evaluation.selection.plots import write_plots
 from engines.evaluation.selection.report import Results, goals, write_report
 from engines.evaluation.selection.study import COMPARED, run_all, tasks
 
@@ -53,4 +54,4 @@ def study(
         "seconds": round(time.monotonic() - started, 1),
     }
     results = Results(lineage, goals(steady, hunts), steady, hunts)
-    return results, write_report(results, out)
+    return results, [*write_report(results, out), *write_plots(outcomes, hunts, out)]

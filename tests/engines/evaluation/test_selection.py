@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from engines.cli.evaluate import app
 from engines.evaluation.selection.arena import Arena, Kind, compressed, unit
 from engines.evaluation.selection.findings import hunts_found, steady_found
+from engines.evaluation.selection.plots import write_plots
 from engines.evaluation.selection.regimes import Emerging, Steady
 from engines.evaluation.selection.report import Results, goals, write_report
 from engines.evaluation.selection.speed import batch_times, embeddings, index_quality
@@ -122,6 +123,9 @@ def test_the_page_has_every_table(outcomes: list[Outcome], tmp_path: Path) -> No
     steady, hunts = steady_found(outcomes), hunts_found(outcomes)
     results = Results({"command": "earshot evaluate select"}, goals(steady, hunts), steady, hunts)
     page = write_report(results, tmp_path)[0].read_text()
+    assert [path.name for path in write_plots(outcomes, hunts, tmp_path)] == ["curves.svg", "finds.svg"]
+    assert "the fourth kind" in (tmp_path / "finds.svg").read_text()
+    assert all(f"({name}.svg)" in page for name in ("curves", "finds"))
     assert "### planted, 1.0%" in page
     assert "### the fourth kind" in page
     assert page.count("| lsb |") == 3

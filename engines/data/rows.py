@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ import msgspec
 
 #: Where cells go that have no column.
 _SURPLUS = "more cells than columns"
+#: A quoted cell may run over so many lines; further on, its quote counts as forgotten.
+_MOST_LINES = 50
+#: Characters of a broken line that are kept.
+_SHOWN = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +68,45 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _csv(table: Path) -> Iterator[Good | Bad]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.DictReader(lines, restkey=_SURPLUS, strict=True)
-            for cells in rows:
-                place = f"line {rows.line_num}"
-                if _SURPLUS in cells:
-                    yield Bad(place, f"came {len(cells[_SURPLUS])} cells more than columns", cells)
-                else:
-                    yield Good(place, dict(cells))
+        lines = list(io.StringIO(table.read_bytes().decode("utf-8-sig"), newline=""))
     except UnicodeDecodeError as error:
         raise ValueError(f"{table}: not UTF-8: {error}") from error
-    except csv.Error as error:
-        raise ValueError(f"{table}, line {rows.line_num}: not CSV: {error}") from error
+    columns: list[str] | None = None
+    at = 0
+    while at < len(lines):
+        cells, used = _record(lines, at, columns)
+        at += used
+        place = f"line {at}"
+        if cells is None and columns is None:
+            raise ValueError(f"{table}, {place}: not CSV, expected a line with the names of the columns")
+        if cells is None:
+            yield Bad(place, "not CSV: a quote that is not closed, or a cell that is too long", lines[at - 1][:_SHOWN])
+        elif not cells:
+            continue
+        elif columns is None:
+            columns = cells
+        elif len(cells) > len(columns):
+            surplus = cells[len(columns) :]
+            whole = {**dict(zip(columns, cells, strict=False)), _SURPLUS: surplus}
+            yield Bad(place, f"came {len(surplus)} cells more than columns", whole)
+        else:
+            yield Good(place, dict(zip_longest(columns, cells)))
+
+
+def _record(lines: Sequence[str], at: int, columns: Sequence[str] | None) -> tuple[list[str] | None, int]:
+    """The cells of the row that begins at a line, and how many lines it takes; None for what is no row.
+
+    A quote may span lines, but only where that gives a whole row: a forgotten one costs its own line, not the rest.
+    """
+    open_quote = lines[at].count('"') % 2 == 1
+    for used in range(1, min(_MOST_LINES if open_quote else 1, len(lines) - at) + 1):
+        try:
+            rows = list(csv.reader(lines[at : at + used], strict=True))
+        except csv.Error:
+            continue
+        if len(rows) == 1 and (used == 1 or columns is None or len(rows[0]) == len(columns)):
+            return rows[0], used
+    return None, 1
 
 
 def _jsonl(table: Path) -> Iterator[Good | Bad]:

@@ -117,14 +117,16 @@ def read_requests(
     return list(requests.values()), broken
 
 
-def read_pool(path: Path) -> dict[str, Facts]:
-    """What a pool knows of each video. Raises `SettingsError` naming a line that is none of a pool."""
+def read_pool(path: Path) -> tuple[dict[str, Facts], list[Broken]]:
+    """What a pool knows of each video, and the lines that are none of a pool."""
     facts: dict[str, Facts] = {}
-    for line, row in _decoded(read_file(path), msgspec.json.Decoder(_PoolFacts)):
+    broken: list[Broken] = []
+    for _, row in _decoded(read_file(path), msgspec.json.Decoder(_PoolFacts)):
         if isinstance(row, Broken):
-            raise SettingsError(f"{path}, line {line}: no row of a pool: {row.reason}")
-        facts[row.video_id] = Facts(row.title or "", row.uri, row.query, row.tenant)
-    return facts
+            broken.append(row)
+        else:
+            facts[row.video_id] = Facts(row.title or "", row.uri, row.query, row.tenant)
+    return facts, broken
 
 
 def write_rejected(path: Path, broken: Sequence[Broken]) -> Path | None:

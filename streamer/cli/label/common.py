@@ -34,10 +34,14 @@ def now() -> str:
 
 def requests_of(path: Path, pool: Path | None) -> list[LabelRequest]:
     """The requests of a file; what is none is listed beside it. Raises `SettingsError` when there is none at all."""
+    return _requests(path, _facts(pool))
+
+
+def _requests(path: Path, facts: Mapping[str, Facts]) -> list[LabelRequest]:
     from streamer.errors import SettingsError
     from streamer.labels.files import read_requests, write_rejected
 
-    requests, broken = read_requests(path, _facts(pool), requested_at=now())
+    requests, broken = read_requests(path, facts, requested_at=now())
     beside = write_rejected(path, broken)
     if beside is not None:
         typer.echo(f"earshot: {path}: {len(broken)} lines are no requests; see {beside}", err=True)
@@ -51,14 +55,24 @@ def known_of(pool: Path | None, requests: Path | None) -> Known:
     from streamer.labels.check import Known
 
     where = " or ".join(str(path) for path in (pool, requests) if path is not None) or None
-    asked = requests_of(requests, pool) if requests is not None else []
-    return Known(where, _facts(pool), {request.request_id: request for request in asked})
+    facts = _facts(pool)
+    asked = _requests(requests, facts) if requests is not None else []
+    return Known(where, facts, {request.request_id: request for request in asked})
 
 
 def _facts(pool: Path | None) -> Mapping[str, Facts]:
     from streamer.labels.files import read_pool
 
-    return read_pool(pool) if pool is not None else {}
+    if pool is None:
+        return {}
+    facts, broken = read_pool(pool)
+    if broken:
+        typer.echo(
+            f"earshot: {pool}: {len(broken)} lines are no rows of a pool, the first is line {broken[0].line}: "
+            f"{broken[0].reason}",
+            err=True,
+        )
+    return facts
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engines.models.fusion import LONGEST_SECONDS, TaskPool
+from engines.models.fusion import LONGEST_SECONDS, FusionInputs, TaskPool
 from engines.models.grounded import TIMELESS, GroundedFusion
 from engines.models.grounding import Grounding
 from engines.models.layers import Block, mask_bias, sinusoid
@@ -27,19 +27,6 @@ MODALITIES = ("vision", "audio", "text")
 
 #: Tokens through which the streams of `Bottleneck` speak with each other; four in arXiv 2107.00135.
 BOTTLENECK_TOKENS = 4
-
-
-class FusionInputs(NamedTuple):
-    """Tokens of a batch, in the order in which fusion networks take them."""
-
-    vision_NVD: Tensor
-    vision_mask_NV: Tensor
-    vision_seconds_NV: Tensor
-    audio_NAD: Tensor
-    audio_mask_NA: Tensor
-    audio_seconds_NA: Tensor
-    text_NLD: Tensor
-    text_mask_NL: Tensor
 
 
 class Marked(nn.Module):
@@ -202,7 +189,7 @@ class Vlmae(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits (N, K)."""
-        return self.fusion.logits(*inputs)
+        return self.fusion.logits(FusionInputs(*inputs))
 
 
 def with_register(register_1D: Tensor, parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,19 @@ KNOWN_CLIPS = 512
 
 #: Seconds after which the time embedding no longer tells early from late; an hour.
 LONGEST_SECONDS = 3600.0
+
+
+class FusionInputs(NamedTuple):
+    """Tokens of a batch, in the order in which fusion networks take them."""
+
+    vision_NVD: Tensor
+    vision_mask_NV: Tensor
+    vision_seconds_NV: Tensor
+    audio_NAD: Tensor
+    audio_mask_NA: Tensor
+    audio_seconds_NA: Tensor
+    text_NLD: Tensor
+    text_mask_NL: Tensor
 
 
 class AudioGate(nn.Module):
@@ -155,25 +168,17 @@ class Fusion(nn.Module):
         text_weight_NKL, vision_weight_NKV, audio_weight_NKA = torch.split(perceived_NKX, [L, V, A], dim=-1)
         return logits_NK, embedding_ND, novelty_N, vision_weight_NKV, audio_weight_NKA, text_weight_NKL
 
-    def logits(
-        self,
-        vision_NVD: Tensor,
-        vision_mask_NV: Tensor,
-        vision_seconds_NV: Tensor,
-        audio_NAD: Tensor,
-        audio_mask_NA: Tensor,
-        audio_seconds_NA: Tensor,
-        text_NLD: Tensor,
-        text_mask_NL: Tensor,
-    ) -> Tensor:
+    def logits(self, given: FusionInputs) -> Tensor:
         """The logits of `forward` alone, (N, K): what training needs, without following where they came from."""
-        x_NTD, mask_NT = self._seen_and_read(vision_NVD, vision_mask_NV, vision_seconds_NV, text_NLD, text_mask_NL)
-        audio_NAD = audio_NAD + self.kind_3D[2] + self._time(audio_seconds_NA)
+        x_NTD, mask_NT = self._seen_and_read(
+            given.vision_NVD, given.vision_mask_NV, given.vision_seconds_NV, given.text_NLD, given.text_mask_NL
+        )
+        audio_NAD = given.audio_NAD + self.kind_3D[2] + self._time(given.audio_seconds_NA)
         for block in self._listening:
-            audio_NAD = block(audio_NAD, audio_mask_NA)
+            audio_NAD = block(audio_NAD, given.audio_mask_NA)
         x_NTD = self.before(x_NTD, mask_NT)
         for gate, block in self._layers:
-            x_NTD = block(gate(x_NTD, audio_NAD, audio_mask_NA), mask_NT)
+            x_NTD = block(gate(x_NTD, audio_NAD, given.audio_mask_NA), mask_NT)
         logits_NK: Tensor = self.pool(x_NTD, mask_NT)[0]
         return logits_NK
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engines.models.fusion import Fusion
+from engines.models.fusion import Fusion, FusionInputs
 from engines.models.grounding import Grounded, Grounding
 from engines.models.moments import Moments, shared_out
 
@@ -79,33 +79,18 @@ class GroundedFusion(nn.Module):
             fused * read_NKL,
         )
 
-    def logits(
-        self,
-        vision_NVD: Tensor,
-        vision_mask_NV: Tensor,
-        vision_seconds_NV: Tensor,
-        audio_NAD: Tensor,
-        audio_mask_NA: Tensor,
-        audio_seconds_NA: Tensor,
-        text_NLD: Tensor,
-        text_mask_NL: Tensor,
-    ) -> Tensor:
+    def logits(self, given: FusionInputs) -> Tensor:
         """The logits of `forward` alone, (N, K): what training needs, without following where they came from."""
-        seen_NLD, seen_NVD = self.sights(text_NLD, text_mask_NL, vision_NVD, vision_mask_NV)
-        heard_NLD, heard_NAD = self.sounds(text_NLD, text_mask_NL, audio_NAD, audio_mask_NA)
-        logits_NK: Tensor = self.fusion.logits(
-            vision_NVD + seen_NVD,
-            vision_mask_NV,
-            vision_seconds_NV,
-            audio_NAD + heard_NAD,
-            audio_mask_NA,
-            audio_seconds_NA,
-            text_NLD + seen_NLD + self.gate.tanh() * heard_NLD,
-            text_mask_NL,
+        seen_NLD, seen_NVD = self.sights(given.text_NLD, given.text_mask_NL, given.vision_NVD, given.vision_mask_NV)
+        heard_NLD, heard_NAD = self.sounds(given.text_NLD, given.text_mask_NL, given.audio_NAD, given.audio_mask_NA)
+        grounded = given._replace(
+            vision_NVD=given.vision_NVD + seen_NVD,
+            audio_NAD=given.audio_NAD + heard_NAD,
+            text_NLD=given.text_NLD + seen_NLD + self.gate.tanh() * heard_NLD,
         )
-        by_sight_NK: Tensor = self.seen_moments(vision_NVD, vision_mask_NV)[0]
-        by_sound_NK: Tensor = self.heard_moments(audio_NAD, audio_mask_NA)[0]
-        return by_sight_NK + by_sound_NK + logits_NK
+        by_sight_NK: Tensor = self.seen_moments(given.vision_NVD, given.vision_mask_NV)[0]
+        by_sound_NK: Tensor = self.heard_moments(given.audio_NAD, given.audio_mask_NA)[0]
+        return by_sight_NK + by_sound_NK + self.fusion.logits(grounded)
 
 
 def _traced(

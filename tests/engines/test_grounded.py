@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engines.models.fusion import FusionInputs
 from engines.models.grounded import GroundedFusion
 from engines.models.grounding import Grounding
 from engines.models.moments import Moments
@@ -107,4 +108,4 @@ def test_weights_share_one_whole(network: GroundedFusion, inputs: list[Tensor], 
 
 def test_logits_alone_are_those_of_the_whole_forward_pass(network: GroundedFusion, inputs: list[Tensor]) -> None:
     inputs[4] = inputs[4] & torch.tensor([[True], [True], [False]])
-    assert torch.allclose(network.logits(*inputs), network(*inputs)[0], atol=1e-6)
+    assert torch.allclose(network.logits(FusionInputs(*inputs)), network(*inputs)[0], atol=1e-6)

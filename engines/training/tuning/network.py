@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engines.models.arms import ARMS, FusionInputs
+from engines.models.arms import ARMS
+from engines.models.fusion import FusionInputs
 from engines.models.pretrained.words import WordVectors
 from engines.models.starter import Projection, StarterNetwork, StarterSizes, StarterText
 from engines.training.features import FeatureBatch, FeatureSet

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from engines.data.public.manifest import Modality, Span
 from engines.data.public.named import topics
-from engines.models.arms import FusionInputs
+from engines.models.fusion import FusionInputs
 from engines.spec import SEGMENTS
 from engines.training.features import FeatureBatch, FeatureSet
 from engines.training.naming import Naming, naming_loss

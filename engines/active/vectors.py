@@ -47,7 +47,11 @@ def unit_rows(ids: Sequence[str], embedding_ND: NDArray[np.floating], width: int
 def refuse_repeated(ids: Sequence[str], known: set[str] | frozenset[str] = frozenset()) -> None:
     """Raise `ValueError` naming the ids that occur twice, or that are `known` already."""
     seen = set(known)
-    repeated = [place for place, one in enumerate(ids) if one in seen or seen.add(one)]  # type: ignore[func-returns-value]
+    repeated: list[int] = []
+    for place, one in enumerate(ids):
+        if one in seen:
+            repeated.append(place)
+        seen.add(one)
     if repeated:
         raise ValueError(f"video ids {named(ids, repeated)}: came again, expected each once")
 

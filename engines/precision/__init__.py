@@ -30,7 +30,8 @@ def at_precision(
 
     model: of a bundle, or any float32 graph without branches.
     batches: inputs of real clips, which int8 and fp8 are calibrated on.
-    Raises `ValueError` for an unknown precision, for one that needs batches without any, and for graphs that are quantised otherwise than bundles are.
+    Raises `ValueError` for an unknown precision, for one that needs batches without any, and for graphs that are
+    quantised otherwise than bundles are.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision: came {precision!r}, expected one of {list(PRECISIONS)}")

@@ -19,6 +19,7 @@ from engines.spec import Array
 __all__ = ["PRECISIONS", "Precision", "at_precision", "simulated"]
 
 Precision = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
+CALIBRATED = frozenset({"int8", "fp8"})
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
@@ -29,10 +30,13 @@ def at_precision(
 
     model: of a bundle, or any float32 graph without branches.
     batches: inputs of real clips, which int8 and fp8 are calibrated on.
-    Raises `ValueError` for an unknown precision, and for graphs that are quantised otherwise than bundles are.
+    Raises `ValueError` for an unknown precision, for one that needs batches without any, and for graphs that are
+    quantised otherwise than bundles are.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision: came {precision!r}, expected one of {list(PRECISIONS)}")
+    if precision in CALIBRATED and not batches:
+        raise ValueError(f"{precision}: came no batches, expected inputs of real clips to measure ranges on")
     plain = as_float(model)
     if precision == "fp32":
         return plain

@@ -12,16 +12,18 @@ from engines.spec import Array
 
 #: Where the arithmetic is: what 16 bits are for.
 PRODUCTS = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
-_ELEMENTWISE = frozenset(
-    "Add Sub Mul Div Neg Max Min Clip Relu LeakyRelu PRelu Elu Gelu HardSigmoid HardSwish Sigmoid Tanh Erf Where".split()
+_ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Neg", "Max", "Min", "Where"})
+_ACTIVATIONS = frozenset(
+    {"Clip", "Relu", "LeakyRelu", "PRelu", "Elu", "Gelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Erf"}
 )
-_POOLS = frozenset("AveragePool MaxPool GlobalAveragePool GlobalMaxPool ReduceMean ReduceMax".split())
-_MOVES = frozenset(
-    "Reshape Transpose Pad Concat Slice Split Squeeze Unsqueeze Flatten Expand Gather Identity Tile DepthToSpace".split()
-)
+_POOLS = frozenset({"AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax"})
+_SHAPES = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Expand", "Tile", "DepthToSpace"})
+_MOVES = _SHAPES | {"Pad", "Concat", "Slice", "Split", "Gather", "Identity"}
 #: Engines accumulate these in float32 whatever comes in; torch in half precision does the same.
 _NORMS = frozenset({"LayerNormalization", "BatchNormalization", "InstanceNormalization", "Softmax"})
-_BETWEEN = _ELEMENTWISE | _POOLS | _MOVES | _NORMS
+_BETWEEN = _ARITHMETIC | _ACTIVATIONS | _POOLS | _MOVES | _NORMS
+#: What these say of a tensor is the same for either type.
+BLIND = frozenset({"Shape", "Size", "IsNaN", "IsInf"})
 #: Every value of these is exact in 16 bits of either kind.
 _EXACT = frozenset({onnx.TensorProto.UINT8, onnx.TensorProto.BOOL})
 
@@ -92,7 +94,7 @@ def _useful(view: View, firm: set[int], free: set[int]) -> frozenset[int]:
             reader
             for name in view.floats(node.output)
             for reader in view.readers.get(name, [])
-            if view.nodes[reader].op_type != "Shape"
+            if view.nodes[reader].op_type not in BLIND
         ]
         is_read = bool(useful.intersection(readers))
         if place in firm and (node.op_type in PRODUCTS or is_read):

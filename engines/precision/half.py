@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from engines.precision.choice import Half, chosen
+from engines.precision.choice import BLIND, Half, chosen
 from engines.precision.graph import FLOAT, View, at_opset, rebuilt
 
 
@@ -40,9 +40,9 @@ class _Rewrite:
         changed = onnx.NodeProto()
         changed.CopyFrom(node)
         floats = set(self._view.floats(node.input))
-        is_shape = node.op_type == "Shape"
+        is_blind = node.op_type in BLIND
         changed.input[:] = [
-            name if name not in floats else self._name(name) if is_shape else self._as(name, is_half)
+            name if name not in floats else self._name(name) if is_blind else self._as(name, is_half)
             for name in node.input
         ]
         changed.output[:] = [self._name(name) for name in node.output]

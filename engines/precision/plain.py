@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import inliner, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from engines.activations import with_float_weights, without_integers
@@ -20,7 +21,7 @@ def as_float(model: onnx.ModelProto) -> onnx.ModelProto:
     Weights in 8 bits (`engines.quantise`) take the values that they stand for; activations in 8 bits
     (`engines.activations`) are left out. Raises `ValueError` for graphs that are quantised otherwise or that branch.
     """
-    whole = onnx.inliner.inline_local_functions(model) if model.functions else model
+    whole = inliner.inline_local_functions(model) if model.functions else model
     plain = _folded(with_float_weights(without_integers(whole)))
     for node in plain.graph.node:
         if node.op_type in {"QuantizeLinear", "DequantizeLinear"}:
@@ -46,5 +47,5 @@ def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
         values = [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in [*node.input, node.output[0]]]
         single = onnx.helper.make_graph([node], "constant", values[:-1], values[-1:])
         (array,) = ReferenceEvaluator(onnx.helper.make_model(single, opset_imports=opsets)).run(None, inputs)
-        constants[node.output[0]] = numpy_helper.from_array(array, node.output[0])
+        constants[node.output[0]] = numpy_helper.from_array(np.asarray(array), node.output[0])
     return rebuilt(model, kept, constants.values())

@@ -1,23 +1,62 @@
-"""The four engines of a bundle, opened and closed together."""
+"""The four engines of a bundle, opened and closed together; and which kind of engine runs them."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from engines.bundle import Bundle
+from engines.driver import driver_fault
 from engines.ort import OrtOptions, OrtRunner
-from engines.runner import Runner
+from engines.runner import Runner, RunnerError
 from engines.spec import GRAPHS
+
+Kind = Literal["auto", "ort", "ort-cuda", "trt"]
+Precision = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
+
+#: The wheel of that name, or the one that has the bindings alone, beside libraries that are there anyway.
+TENSORRT_PACKAGES = ("tensorrt", "tensorrt_bindings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """What runs the graphs, and with what.
+
+    kind: "ort" is ONNX Runtime on the CPU, "ort-cuda" the same on a GPU, "trt" TensorRT; "auto" is TensorRT where a
+        driver, the package and plans are, else "ort", and `EngineSet.why` says which of them is missing.
+    threads: of one operator on the CPU.
+    device: of the GPU, as the driver counts; a process uses one, several GPUs are served by one process each.
+    precision: of TensorRT's plans. ONNX Runtime computes in what the graphs hold.
+    plans: folder of TensorRT's plans; "~" is the user's home.
+    build: make a plan that is missing at the start (minutes) instead of refusing to start.
+    """
+
+    kind: Kind = "ort"
+    threads: int = 1
+    device: int = 0
+    precision: Precision = "fp16"
+    plans: Path = Path("~/.cache/earshot/plans")
+    build: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("threads", 1), ("device", 0)):
+            if (value := getattr(self, name)) < least:
+                raise ValueError(f"EngineOptions.{name}: came {value}, expected {least} or more")
 
 
 class EngineSet:
-    """Runners for vision, audio, text and fusion, ready inside the `with` block. One thread each, as every runner."""
+    """Runners for vision, audio, text and fusion, ready inside the `with` block. One thread each, as every runner.
+
+    why: what spoke for this kind of engine and against the other, for people; empty where it was named.
+    """
 
     def __init__(self, *, vision: Runner, audio: Runner, text: Runner, fusion: Runner) -> None:
         self.vision, self.audio, self.text, self.fusion = vision, audio, text, fusion
+        self.why = ""
         self._stack = ExitStack()
 
     @property
@@ -38,12 +77,59 @@ class EngineSet:
         self._stack.close()
 
 
-def open_engines(bundle: Bundle, options: OrtOptions | None = None) -> EngineSet:
-    """ONNX Runtime engines for a bundle; enter the result to load them (`RunnerError` when a graph fails to)."""
-    options = options or OrtOptions()
+def open_engines(bundle: Bundle, options: EngineOptions | None = None) -> EngineSet:
+    """Engines for a bundle; enter the result to load them (`RunnerError` when a graph or a plan fails to).
+
+    Raises `RunnerError` when this machine lacks what the kind needs, before anything of TensorRT is made.
+    """
+    options = options or EngineOptions()
+    if options.kind == "trt":
+        return _trt(bundle, options)
+    if options.kind == "auto":
+        try:
+            engines = _trt(bundle, options)
+        except RunnerError as error:
+            engines = _ort(bundle, options)
+            engines.why = str(error)
+        else:
+            engines.why = "a GPU, TensorRT and its plans are there"
+        return engines
+    return _ort(bundle, options)
+
+
+def _ort(bundle: Bundle, options: EngineOptions) -> EngineSet:
+    cuda = options.kind == "ort-cuda"
+    if cuda and (fault := driver_fault(options.device)):
+        raise RunnerError(f"ONNX Runtime cannot use CUDA: {fault}; 'ort' runs on the CPU")
 
     def runner(name: str) -> OrtRunner:
-        own = replace(options, integers=name in bundle.integers)
-        return OrtRunner(bundle.graph_path(name), bundle.graphs[name], own)
+        spec = bundle.graphs[name]
+        own = OrtOptions(threads=options.threads, integers=name in bundle.integers)
+        if cuda:  # few large runs: what a run costs beside its rows is more on a GPU
+            most = spec.ranges[spec.row_axis].maximum
+            own = replace(own, provider="cuda", device=options.device, chunk=most)
+        return OrtRunner(bundle.graph_path(name), spec, own)
 
     return EngineSet(**{name: runner(name) for name in GRAPHS})
+
+
+def _trt(bundle: Bundle, options: EngineOptions) -> EngineSet:
+    """TensorRT engines. Raises `RunnerError` saying what is missing: a driver, a device, the package or plans."""
+    if fault := driver_fault(options.device) or _package_fault():
+        raise RunnerError(f"TensorRT cannot be used: {fault}; 'ort' runs on the CPU")
+    from engines.trt import open_trt
+
+    return open_trt(bundle, replace(options, plans=_expanded(options.plans)))
+
+
+def _package_fault() -> str | None:
+    if any(find_spec(name) is not None for name in TENSORRT_PACKAGES):
+        return None
+    return "the package is not installed: pip install 'earshot[tensorrt]'"
+
+
+def _expanded(folder: Path) -> Path:
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:
+        raise RunnerError(f"plans {folder}: this user has no home; name another folder") from error

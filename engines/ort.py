@@ -1,12 +1,14 @@
-"""ONNX Runtime on the CPU behind the `Runner` protocol."""
+"""ONNX Runtime behind the `Runner` protocol: on the CPU, or on a GPU through its CUDA provider."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import onnxruntime
@@ -23,6 +25,10 @@ DTYPES = {
 }
 
 
+#: ONNX Runtime's names of what computes. It gives the CPU what CUDA has no kernel for, and all when CUDA fails to load.
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
 @dataclass(frozen=True, kw_only=True)
 class OrtOptions:
     """How ONNX Runtime uses the machine.
@@ -36,22 +42,26 @@ class OrtOptions:
     chunk: rows of one run at most. Cost per row is flat from 8 rows on (fusion of 64 videos in runs of 1, 4, 8, 16,
         32, 64: 26.0, 18.6, 18.2, 17.8, 16.3, 17.5 ms); smaller runs hold less memory. Batches are not padded to fixed
         sizes: on the CPU a new shape costs nothing, and padding costs its share of rows.
-    integers: the graph has activations in 8 bits (`engines.activations`), to be computed in integers.
+    integers: the graph has activations in 8 bits (`engines.activations`), to be computed in integers; on the CPU only.
+    provider: what computes: "cpu", or "cuda", which needs the package `onnxruntime-gpu` and is never "cpu" in secret.
+    device: of CUDA, as the driver counts.
     """
 
+    provider: Literal["cpu", "cuda"] = "cpu"
+    device: int = 0
     threads: int = 1
     arena: bool = True
     chunk: int = 32
     integers: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("threads", "chunk"):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"OrtOptions.{name}: came {value}, expected 1 or more")
+        for name, least in (("threads", 1), ("chunk", 1), ("device", 0)):
+            if (value := getattr(self, name)) < least:
+                raise ValueError(f"OrtOptions.{name}: came {value}, expected {least} or more")
 
 
 class OrtRunner:
-    """One graph on the CPU. One thread at a time; outputs belong to the caller."""
+    """One graph on the CPU or a GPU. One thread at a time; outputs belong to the caller."""
 
     def __init__(self, path: Path, spec: GraphSpec, options: OrtOptions | None = None) -> None:
         self._path = path
@@ -67,10 +77,13 @@ class OrtRunner:
     @property
     def engine(self) -> str:
         """Name and version for lineage."""
-        return f"onnxruntime-{onnxruntime.__version__}-cpu"
+        return f"onnxruntime-{onnxruntime.__version__}-{self._options.provider}"
 
     def __enter__(self) -> Self:
-        """Load and optimise the graph. Raises `RunnerError` when it cannot be loaded or does not fit the spec."""
+        """Load and optimise the graph.
+
+        Raises `RunnerError` when it cannot be loaded or does not fit the spec, or when CUDA is asked for and missing.
+        """
         self._session = _open_session(self._path, self._options, optimise=True)
         if fault := spec_fault(self._spec, *_tensors(self._session)):
             raise RunnerError(f"{self._path.name}: {fault}")
@@ -146,13 +159,41 @@ def _open_session(path: Path, options: OrtOptions, *, optimise: bool) -> onnxrun
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Where only weights are stored in 8 bits they become float32 once, here; otherwise every run would do it again, at
     # up to three times the cost.
-    settings.add_session_config_entry("session.disable_quant_qdq", str(int(not options.integers)))
+    settings.add_session_config_entry(
+        "session.disable_quant_qdq", str(int(not options.integers or options.provider == "cuda"))
+    )
     if not optimise:
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    preloaded = _preload_cuda() if options.provider == "cuda" else ""
     try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), settings, providers=_providers(options), enable_fallback=0)
     except Exception as error:  # as above
         raise RunnerError(f"{path.name}: ONNX Runtime {onnxruntime.__version__} cannot load it: {error}") from error
+    if options.provider == "cuda" and CUDA not in (loaded := session.get_providers()):
+        raise RunnerError(
+            f"{path.name}: came {loaded}, expected {CUDA}; ONNX Runtime {onnxruntime.__version__} could not load it: "
+            f"{preloaded or 'are the driver, CUDA and cuDNN of its version there?'}; 'ort' runs on the CPU"
+        )
+    return session
+
+
+def _providers(options: OrtOptions) -> list[str | tuple[str, dict[str, str]]]:
+    if options.provider == "cpu":
+        return [CPU]
+    # The default, EXHAUSTIVE, tries every algorithm at the first batch of each size, and our sizes vary.
+    return [(CUDA, {"device_id": str(options.device), "cudnn_conv_algo_search": "HEURISTIC"}), CPU]
+
+
+def _preload_cuda() -> str:
+    """Load CUDA and cuDNN from their wheels, where they are; what could not be loaded, as ONNX Runtime prints it."""
+    if CUDA not in (there := onnxruntime.get_available_providers()):
+        raise RunnerError(
+            f"ONNX Runtime {onnxruntime.__version__} has {', '.join(there)}, expected {CUDA} from another package: "
+            "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
+        )
+    with redirect_stdout(io.StringIO()) as printed:
+        onnxruntime.preload_dlls()
+    return " ".join(printed.getvalue().split())
 
 
 def _tensors(session: onnxruntime.InferenceSession) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import streamer
 from engines.bundle import Bundle, BundleError
-from engines.engine_set import open_engines
-from engines.ort import OrtOptions
+from engines.engine_set import EngineOptions, EngineSet, open_engines
+from engines.runner import RunnerError
 from streamer.admin import Health, admin_server
 from streamer.cache.protocol import Cache
 from streamer.cache.redis import open_cache
@@ -54,6 +54,8 @@ class Parts:
     bundle: Bundle
     sandbox: Sandbox
     lineage: Lineage
+    #: Why this kind of engine and not another, for people; empty where it was named.
+    engine_why: str = ""
 
 
 def load_bundle(name: str) -> Bundle:
@@ -106,7 +108,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     categories = categories_of(bundle, settings.policy)
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(settings.sandbox, settings.decode, clip_shape(bundle)))
-        engines = stack.enter_context(open_engines(bundle, OrtOptions(threads=settings.engine.threads)))
+        engines = stack.enter_context(_running(bundle, settings))
         lineage = Lineage(
             content_sha256=None,
             bundle_id=bundle.id,
@@ -128,7 +130,27 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
             secret=derived(_secret(settings), b"sampling"),
         )
-        yield Parts(pipeline, bundle, sandbox, lineage)
+        yield Parts(pipeline, bundle, sandbox, lineage, engines.why)
+
+
+@contextmanager
+def _running(bundle: Bundle, settings: Settings) -> Iterator[EngineSet]:
+    """The engines of the settings, loaded. Raises `SettingsError` (fatal) when they cannot be here."""
+    chosen = settings.engine
+    options = EngineOptions(
+        kind=chosen.kind,
+        threads=chosen.threads,
+        device=chosen.device,
+        precision=chosen.precision,
+        plans=chosen.plans,
+        build=chosen.build,
+    )
+    with ExitStack() as stack:
+        try:
+            engines = stack.enter_context(open_engines(bundle, options))
+        except RunnerError as error:
+            raise SettingsError(f"engine.kind {chosen.kind}: {error}") from error
+        yield engines
 
 
 def open_recaller(settings: Settings, cache: Cache) -> tuple[Recaller, Bundle]:

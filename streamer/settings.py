@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, create_model
@@ -43,10 +43,20 @@ _PRIVATE = re.compile(r"secret|password|url|config|client")
 
 
 class EngineOptions(Options):
-    """What runs the graphs, and on how many threads."""
+    """What runs the graphs, and with what."""
 
     bundle: str = "starter"
+    #: "ort": ONNX Runtime on the CPU, "ort-cuda": the same on a GPU, "trt": TensorRT. "auto": TensorRT where a driver,
+    #: the package and plans are, else ONNX Runtime on the CPU; the log of `earshot run` says which, and why.
+    kind: Literal["auto", "ort", "ort-cuda", "trt"] = "auto"
     threads: int = Field(default=1, ge=1, le=256)
+    #: The GPU of this process, as the driver counts. Several GPUs: a process for each.
+    device: int = Field(default=0, ge=0)
+    #: Of TensorRT's plans.
+    precision: Literal["fp32", "fp16", "bf16", "int8", "fp8"] = "fp16"
+    plans: Path = Path("~/.cache/earshot/plans")
+    #: Make plans that are missing at the start; otherwise they are refused with the command that makes them.
+    build: bool = False
 
 
 class LogOptions(Options):

@@ -23,6 +23,13 @@ CLIPS_FOLDER = Path("~/.cache/earshot")
 JsonOption = Annotated[bool, typer.Option("--json", help="For scripts: JSON on stdout, nothing else.")]
 BundleOption = Annotated[str | None, typer.Option("--bundle", help="Name of a shipped bundle, or a folder.")]
 
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", help="auto, ort (ONNX Runtime, CPU), ort-cuda or trt (TensorRT); `engine.kind` otherwise."
+    ),
+]
+
 
 def settings_from(config: Path | None, **overrides: Any) -> Settings:
     """Settings with the options that were given on the command line; `__` in a name stands for a dot."""

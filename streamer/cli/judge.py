@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamer.cli.common import BundleOption, ConfigOption, JsonOption, errors_told, print_json, settings_from
+from streamer.cli.common import (
+    BundleOption,
+    ConfigOption,
+    EngineOption,
+    JsonOption,
+    errors_told,
+    print_json,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from streamer.pipeline import Pipeline
@@ -25,6 +33,7 @@ def judge(
     hashtag: Annotated[list[str] | None, typer.Option(help="May be given more than once.")] = None,
     query: Annotated[str | None, typer.Option(help="Asks for relevance to this search query.")] = None,
     bundle: BundleOption = None,
+    engine: EngineOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,7 +51,7 @@ def judge(
 
     failed = False
     with errors_told():
-        settings = _with_folders_of(media, settings_from(config, engine__bundle=bundle))
+        settings = _with_folders_of(media, settings_from(config, engine__bundle=bundle, engine__kind=engine))
         with open_parts(settings) as parts:
             for item in media:
                 event = Event(

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli.common import BundleOption, ConfigOption, errors_told, settings_from
+from streamer.cli.common import BundleOption, ConfigOption, EngineOption, errors_told, settings_from
 
 
 def run(
     config: ConfigOption = None,
     bundle: BundleOption = None,
+    engine: EngineOption = None,
     admin_port: Annotated[int | None, typer.Option(help="Port of /healthz, /readyz, /metrics; 0: any.")] = None,
 ) -> None:
     """Consume events and publish verdicts: one worker of the group; start more for more load.
@@ -25,7 +26,7 @@ def run(
     from streamer.shutdown import stopped_by_signals
 
     with errors_told():
-        settings = settings_from(config, engine__bundle=bundle, admin__port=admin_port)
+        settings = settings_from(config, engine__bundle=bundle, engine__kind=engine, admin__port=admin_port)
         if settings.secret is None:
             structlog.get_logger().warning(
                 "secret_not_set", why="uploaders can work out which frames are looked at", mend="set EARSHOT_SECRET"
@@ -35,4 +36,5 @@ def run(
             open_worker(settings, parts) as worker,
             stopped_by_signals(worker.stop),
         ):
+            structlog.get_logger().info("engine", name=parts.lineage.engine, why=parts.engine_why)
             worker.run()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from engines.bundle import Bundle
 from engines.engine_set import EngineSet, open_engines
-from engines.ort import OrtOptions, OrtRunner
+from engines.ort import CUDA, OrtOptions, OrtRunner
 from engines.parity import compare, random_inputs
 from engines.runner import RunnerError
 from engines.spec import GRAPHS, graph_specs
@@ -90,10 +91,39 @@ def test_a_missing_file_is_a_runner_error(world_bundle: Bundle, tmp_path: Path) 
         raise AssertionError("the graph was accepted")
 
 
-@pytest.mark.parametrize("options", [{"threads": 0}, {"chunk": 0}])
-def test_options_are_checked(options: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="came 0, expected 1 or more"):
-        OrtOptions(**options)
+@pytest.mark.parametrize(("name", "value", "least"), [("threads", 0, 1), ("chunk", 0, 1), ("device", -1, 0)])
+def test_options_are_checked(name: str, value: int, least: int) -> None:
+    with pytest.raises(ValueError, match=f"{name}: came {value}, expected {least} or more"):
+        OrtOptions(**{name: value})
+
+
+def test_a_runtime_without_cuda_says_which_package_has_it(world_bundle: Bundle) -> None:
+    spec = world_bundle.graphs["text"]
+    runner = OrtRunner(world_bundle.graph_path("text"), spec, OrtOptions(provider="cuda"))
+    with pytest.raises(RunnerError, match=r"expected CUDAExecutionProvider .*onnxruntime-gpu"), runner:
+        raise AssertionError("it ran on the CPU in secret")
+    with pytest.raises(RunnerError, match="outside"):
+        runner(random_inputs(spec, SIZES, np.random.default_rng(1)))
+
+
+def test_a_cuda_that_fails_to_load_is_no_reason_to_run_on_the_cpu(
+    world_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime is told that it has CUDA, and goes on without, as it does where cuDNN is missing."""
+    there = [*onnxruntime.get_available_providers(), CUDA]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+    runner = OrtRunner(world_bundle.graph_path("text"), world_bundle.graphs["text"], OrtOptions(provider="cuda"))
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(RunnerError, match=r"came \['CPUExecutionProvider'\], expected CUDA"),
+        runner,
+    ):
+        raise AssertionError("it ran on the CPU in secret")
+
+
+def test_the_engine_says_that_it_is_on_a_gpu(world_bundle: Bundle) -> None:
+    path, spec = world_bundle.graph_path("text"), world_bundle.graphs["text"]
+    assert OrtRunner(path, spec, OrtOptions(provider="cuda")).engine.endswith("-cuda")
 
 
 def test_engine_set_closes_what_it_opened(world_bundle: Bundle, tmp_path: Path) -> None:

@@ -77,9 +77,23 @@ def test_secrets_in_links_are_not_told(folder: Path) -> None:
         ((), "FILE|URI"),
         (("clip.mp4", "--bundle", "nonsense"), "nonsense"),
         (("clip.mp4", "-c", "none.yaml"), "none.yaml"),
+        (("clip.mp4", "--engine", "cuda"), "engine.kind: Input should be 'auto', 'ort', 'ort-cuda' or 'trt'"),
     ],
 )
 def test_wrong_use_says_what_came(folder: Path, arguments: tuple[str, ...], expected: str) -> None:
     done = earshot("judge", *arguments, folder=folder)
     assert done.returncode == 2
     assert expected in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_gpu_that_is_not_there_is_told_before_anything_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with a GPU too: the driver has none for a process that may see none."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for kind in ("trt", "ort-cuda"):
+        done = earshot("judge", "clip.mp4", "--engine", kind, folder=folder)
+        assert done.returncode == 2
+        assert f"engine.kind {kind}: " in done.stderr and "NVIDIA driver" in done.stderr
+        assert "'ort' runs on the CPU" in done.stderr and "Traceback" not in done.stderr
+    done = earshot("judge", "--json", "clip.mp4", "--engine", "auto", folder=folder)
+    assert done.returncode == 0
+    assert {json.loads(line)["lineage"]["engine"].rpartition("-")[2] for line in done.stdout.splitlines()} == {"cpu"}

@@ -52,6 +52,9 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
         ("- a list", "expected sections"),
         ("{", "not YAML"),
         ("kafka: {topics: {verdict: one-topic}}", "{task}"),
+        ("engine: {kind: cuda}", "engine.kind: .*'ort-cuda'"),
+        ("engine: {precision: fp4}", "engine.precision: .*'fp8'"),
+        ("engine: {device: -1}", "engine.device"),
     ],
 )
 def test_faults_in_the_file_are_named(tmp_path: Path, text: str, expected: str) -> None:
@@ -109,3 +112,12 @@ def test_an_override_reaches_values_outside_sections_and_is_validated_there_too(
     assert settings.secret.get_secret_value() == "s" * 32
     with pytest.raises(SettingsError, match="secret"):
         load_settings(None, {"secret": 7})
+
+
+def test_engines_are_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"KIND": "trt", "DEVICE": "1", "PRECISION": "bf16", "PLANS": "/plans", "BUILD": "true"}
+    for name, value in chosen.items():
+        monkeypatch.setenv(f"EARSHOT_ENGINE__{name}", value)
+    engine = load_settings().engine
+    assert (engine.kind, engine.device, engine.precision) == ("trt", 1, "bf16")
+    assert (engine.plans, engine.build) == (Path("/plans"), True)

@@ -18,7 +18,7 @@ from engines.gpu.fit import fit_of
 from engines.gpu.machine import Machine
 from engines.gpu.plans import Fit, PlanHeader, PlanStore, StoredPlan, stored
 from engines.gpu.traffic import Traffic, longest, tokens_of_one, typical
-from engines.precision import at_precision, fit_for_tensorrt
+from engines.precision import at_precision
 from engines.spec import GRAPHS, Array, GraphSpec, Precision
 
 #: Inputs of real clips by graph, which int8 and fp8 are calibrated on.
@@ -77,10 +77,7 @@ def build(
 def profile(spec: GraphSpec, shape: Shape) -> Profile:
     """The shapes of all inputs in a bucket."""
     sizes = dict(zip(spec.ranges, shape, strict=True))
-    return {
-        tensor.name: tuple(axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes)
-        for tensor in spec.inputs
-    }
+    return {tensor.name: tensor.shape(sizes) for tensor in spec.inputs}
 
 
 def _build_one(
@@ -94,7 +91,7 @@ def _build_one(
     traffic = (recipe.traffic or {}).get(fit.graph) or typical(bundle)[fit.graph]
     buckets = choose(traffic, recipe.most_buckets, longest(bundle)[fit.graph])
     started = time.monotonic()
-    model = fit_for_tensorrt(at_precision(onnx.load(bundle.graph_path(fit.graph)), fit.precision, batches))
+    model = at_precision(onnx.load(bundle.graph_path(fit.graph)), fit.precision, batches)
     profiles = [profile(bundle.graphs[fit.graph], shape) for shape in buckets]
     built = machine.compiler.build(model.SerializeToString(), profiles, recipe.options, on_share)
     tokens = tokens_of_one(bundle).get(fit.graph)

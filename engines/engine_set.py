@@ -13,10 +13,9 @@ from engines.bundle import Bundle
 from engines.driver import driver_fault
 from engines.ort import OrtOptions, OrtRunner
 from engines.runner import Runner, RunnerError
-from engines.spec import GRAPHS
+from engines.spec import GRAPHS, Precision
 
 Kind = Literal["auto", "ort", "ort-cuda", "trt"]
-Precision = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
 
 #: The wheel of that name, or the one that has the bindings alone, beside libraries that are there anyway.
 TENSORRT_PACKAGES = ("tensorrt", "tensorrt_bindings")

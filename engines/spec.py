@@ -51,6 +51,10 @@ class TensorSpec:
             if size != want:
                 raise ValueError(f"{self.name}: came {array.shape}, expected {self.axes} with {axis}={want}")
 
+    def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """The shape where the named axes have these sizes."""
+        return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in self.axes)
+
 
 @dataclass(frozen=True, slots=True)
 class Range:

@@ -15,15 +15,50 @@ from typing import Self
 
 import numpy as np
 
+from engines.bundle import Bundle
+from engines.engine_set import EngineOptions, EngineSet
 from engines.gpu.buckets import cover
+from engines.gpu.compiler import BuildError
 from engines.gpu.device import Device, DeviceError, Loader, OutOfDeviceMemoryError
+from engines.gpu.fit import fit_of
 from engines.gpu.lanes import Flight
-from engines.gpu.plans import StoredPlan
+from engines.gpu.machine import Machine, open_machine
+from engines.gpu.plans import PlanError, PlanStore, StoredPlan
 from engines.gpu.ways import Ways
 from engines.runner import RunnerError
-from engines.spec import Array, GraphSpec
+from engines.spec import GRAPHS, Array, GraphSpec
 
 _LOG = logging.getLogger(__name__)
+
+
+def open_trt(bundle: Bundle, options: EngineOptions, machine: Machine | None = None) -> EngineSet:
+    """TensorRT engines from stored plans; what is missing of them is built where the options let it.
+
+    Raises `RunnerError` when this machine cannot run TensorRT, or saying which command builds what is missing.
+    """
+    machine = machine or open_machine(options.device)
+    store = PlanStore(options.plans)
+    if options.build:
+        _build(bundle, options, machine, store)
+    try:
+        plans = {name: store.find(fit_of(bundle, name, options.precision, machine)) for name in GRAPHS}
+    except PlanError as error:
+        command = f"earshot build {bundle.path} --precision {options.precision} --plans {options.plans}"
+        raise RunnerError(f"{error}. Build it here: {command}") from error
+    return EngineSet(
+        **{name: TrtRunner(plan, bundle.graphs[name], machine.device, machine.compiler) for name, plan in plans.items()}
+    )
+
+
+def _build(bundle: Bundle, options: EngineOptions, machine: Machine, store: PlanStore) -> None:
+    try:
+        from engines.build import Recipe, build
+    except ImportError as error:
+        raise RunnerError(f"building plans needs {error.name}: pip install 'earshot[tensorrt]'") from error
+    try:
+        build(bundle, Recipe(precision=options.precision), machine, store)
+    except (BuildError, ValueError) as error:
+        raise RunnerError(f"plans of {bundle.name} cannot be built: {error}") from error
 
 
 class TrtRunner:
@@ -43,7 +78,7 @@ class TrtRunner:
     @property
     def engine(self) -> str:
         """Name, version and precision for lineage."""
-        return f"{self._loader.version}-{self._plan.header.precision}"
+        return f"{self._loader.version}-{self._plan.header.fit.precision}"
 
     @property
     def bucket_rows(self) -> tuple[int, ...]:
@@ -87,8 +122,7 @@ class TrtRunner:
         self._spec.check_inputs(inputs)
         sizes = self._sizes(inputs)
         outputs: dict[str, Array] = {
-            tensor.name: np.empty([axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes], tensor.dtype)
-            for tensor in self._spec.outputs
+            tensor.name: np.empty(tensor.shape(sizes), tensor.dtype) for tensor in self._spec.outputs
         }
         with self._faults():
             ways = self._submit(inputs, outputs, sizes)
@@ -117,11 +151,12 @@ class TrtRunner:
         return ways
 
     def _sizes(self, inputs: Mapping[str, Array]) -> dict[str, int]:
-        sizes = dict(self._plan.header.fixed)
-        for tensor in self._spec.inputs:
-            for axis, size in zip(tensor.axes, inputs[tensor.name].shape, strict=True):
-                if not isinstance(axis, int):
-                    sizes[axis] = size
+        came = {
+            axis: size
+            for tensor in self._spec.inputs
+            for axis, size in zip(tensor.axes, inputs[tensor.name].shape, strict=True)
+        }
+        sizes = {**self._plan.header.fixed, **{axis: came[axis] for axis in self._spec.ranges}}
         if sizes[self._spec.row_axis] == 0:
             raise ValueError(f"{self._spec.name}: came 0 rows, expected 1 or more")
         return sizes
@@ -140,7 +175,8 @@ class TrtRunner:
     def _opened(self) -> Ways:
         while True:
             try:
-                return Ways(self._device, self._loader.load(self._plan.body), self._spec, self._plan.header, self._buckets)
+                compiled = self._loader.load(self._plan.body)
+                return Ways(self._device, compiled, self._spec, self._plan.header, self._buckets)
             except OutOfDeviceMemoryError as error:
                 most = max(shape[0] for shape in self._buckets)
                 kept = tuple(shape for shape in self._buckets if 2 * shape[0] <= most)

@@ -35,7 +35,7 @@ class Block:
 
     def __init__(self, device: Device, tensors: Sequence[TensorSpec], sizes: Mapping[str, int]) -> None:
         self._device = device
-        self.shapes = {tensor.name: _shape(tensor, sizes) for tensor in tensors}
+        self.shapes = {tensor.name: tensor.shape(sizes) for tensor in tensors}
         offsets, end = {}, 0
         for tensor in tensors:
             offsets[tensor.name] = end
@@ -93,7 +93,7 @@ class Lane:
         return self._graph is not None
 
     def warm(self) -> str | None:
-        """Run once on zeros, so that all is in its place, then capture the run; why not, where it cannot be captured."""
+        """Run once on zeros, so that all is in its place, then capture the run; why not, where that fails."""
         stream = self._streams.compute
         self._inputs.come(stream)
         self._bind()
@@ -134,8 +134,8 @@ class Lane:
         flight, self.flight = self.flight, None
         self._device.await_on_host(self._left)
         for name, target in flight.outputs.items():
-            inner = tuple(slice(size) for size in target.shape[1:])
-            target[flight.start : flight.start + flight.count] = self._outputs.arrays[name][(slice(flight.count), *inner)]
+            rows = (slice(flight.count), *map(slice, target.shape[1:]))
+            target[flight.start : flight.start + flight.count] = self._outputs.arrays[name][rows]
 
     def close(self) -> None:
         """Give its graph and its events back."""
@@ -162,10 +162,6 @@ def _fill(block: Array, rows: Array) -> None:
         if size < room:
             block[(slice(len(rows)), *(slice(None),) * (axis - 1), slice(size, None))] = 0
     block[(slice(len(rows)), *(slice(size) for size in rows.shape[1:]))] = rows
-
-
-def _shape(tensor: TensorSpec, sizes: Mapping[str, int]) -> Shape:
-    return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes)
 
 
 def _view(memory: Array, offset: int, dtype: str, shape: Shape) -> Array:

@@ -17,6 +17,8 @@ from typing import Annotated
 
 import msgspec
 
+from engines.spec import Precision
+
 _MAGIC = b"earshot plan  1\n"
 _LENGTH_BYTES = 4
 _MOST_HEADER_BYTES = 1 << 20
@@ -33,7 +35,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     content: Hex
     graph: str
-    precision: str
+    precision: Precision
     library: str
     device: str
 
@@ -155,9 +157,9 @@ def read_plan(path: Path) -> StoredPlan:
     header, start = _header(path, content)
     body = content[start:]
     if len(body) != header.size_bytes:
-        raise PlanError(f"{path}: came a plan of {len(body)} bytes, its header says {header.size_bytes}: build it again")
+        raise PlanError(f"{path}: came {len(body)} bytes, its header says {header.size_bytes}: build it again")
     if (found := hashlib.sha256(body).hexdigest()) != header.sha256:
-        raise PlanError(f"{path}: came a plan with sha256 {found}, its header says {header.sha256}: build it again")
+        raise PlanError(f"{path}: came sha256 {found}, its header says {header.sha256}: build it again")
     return StoredPlan(header, body)
 
 

@@ -17,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Ways:
-    """Every way that rows may take through a plan. Raises `DeviceError` when it cannot be opened, and leaves nothing."""
+    """Every way that rows may take through a plan. Raises `DeviceError` when it cannot be opened."""
 
     def __init__(
         self, device: Device, compiled: Compiled, spec: GraphSpec, header: PlanHeader, buckets: tuple[Shape, ...]
@@ -64,10 +64,7 @@ class Ways:
         self.size_bytes += most_bytes
         for shape in buckets:
             profile, sizes = self._profile(shape), self._sizes(shape)
-            given = {
-                tensor.name: tuple(axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes)
-                for tensor in self._spec.inputs
-            }
+            given = {tensor.name: tensor.shape(sizes) for tensor in self._spec.inputs}
             context = compiled.context(profile, given, workspace, streams.compute)
             lanes = [self._lane(context, sizes, streams) for _ in range(LANES)]
             self.lanes += lanes

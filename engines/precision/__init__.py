@@ -7,18 +7,17 @@ once, numerically and without a GPU, and holds for every engine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import onnx
 
 from engines.precision.choice import BF16, FP16
 from engines.precision.half import in_half, simulated
 from engines.precision.plain import as_float
-from engines.spec import Array
+from engines.spec import Array, Precision
 
-__all__ = ["PRECISIONS", "Precision", "at_precision", "simulated"]
+__all__ = ["PRECISIONS", "at_precision", "simulated"]
 
-Precision = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
 CALIBRATED = frozenset({"int8", "fp8"})
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ TASKS = ("clickbait", "adult", "relevance")
 SEGMENTS = ("title", "description", "hashtags", "query")
 
 GRAPHS = ("vision", "audio", "text", "fusion")
+
+#: What an engine computes in; a graph says it type by type (`engines.precision`).
+Precision = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
 
 #: The graphs that may mark what they see or hear, beside their tokens.
 MARKING = ("vision", "audio")

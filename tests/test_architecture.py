@@ -55,6 +55,7 @@ HOMES = {
         "engines.reference",
     ),
     "onnx": (
+        "engines.precision",
         "engines.export",
         "engines.quantise",
         "engines.activations",

@@ -1,0 +1,108 @@
+"""Bundle -> plans: each graph in its precision, for the buckets that traffic asks for, built where it will run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import get_args
+
+import msgspec
+import onnx
+
+from engines.bundle import Bundle
+from engines.gpu.buckets import Shape, choose
+from engines.gpu.compiler import BuildOptions, Profile
+from engines.gpu.fit import fit_of
+from engines.gpu.machine import Machine
+from engines.gpu.plans import Fit, PlanHeader, PlanStore, StoredPlan, stored
+from engines.gpu.traffic import Traffic, longest, tokens_of_one, typical
+from engines.precision import at_precision, fit_for_tensorrt
+from engines.spec import GRAPHS, Array, GraphSpec, Precision
+
+#: Inputs of real clips by graph, which int8 and fp8 are calibrated on.
+Calibrating = Mapping[str, Sequence[Mapping[str, Array]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to build: `most_buckets` shapes for each graph, chosen from `traffic` (none: typical batches)."""
+
+    precision: Precision = "fp16"
+    most_buckets: int = 4
+    traffic: Traffic | None = None
+    options: BuildOptions = field(default_factory=BuildOptions)
+
+    def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"precision: came {self.precision!r}, expected one of {list(get_args(Precision))}")
+
+
+class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one graph. `built` is False where a plan that fits was there already."""
+
+    header: PlanHeader
+    built: bool
+
+
+def build(
+    bundle: Bundle,
+    recipe: Recipe,
+    machine: Machine,
+    store: PlanStore,
+    *,
+    calibrating: Calibrating | None = None,
+    again: bool = False,
+    on_share: Callable[[str, float], None] = lambda _graph, _share: None,
+) -> list[BuildReport]:
+    """Build what is missing, or all of it `again`; `on_share` is told of each graph how far it has come, in [0, 1].
+
+    Raises `BuildError` when TensorRT refuses a graph, `ValueError` when int8 or fp8 get no clips to be calibrated on.
+    """
+    machine.device.activate()
+    reports = []
+    for name in GRAPHS:
+        fit = fit_of(bundle, name, recipe.precision, machine)
+        there = None if again else store.seek(fit)
+        if there is None:
+            batches = (calibrating or {}).get(name, ())
+            plan = _build_one(bundle, fit, recipe, machine, batches, partial(on_share, name))
+            store.save(plan)
+        on_share(name, 1.0)
+        reports.append(BuildReport(header=there or plan.header, built=there is None))
+    return reports
+
+
+def profile(spec: GraphSpec, shape: Shape) -> Profile:
+    """The shapes of all inputs in a bucket."""
+    sizes = dict(zip(spec.ranges, shape, strict=True))
+    return {
+        tensor.name: tuple(axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes)
+        for tensor in spec.inputs
+    }
+
+
+def _build_one(
+    bundle: Bundle,
+    fit: Fit,
+    recipe: Recipe,
+    machine: Machine,
+    batches: Sequence[Mapping[str, Array]],
+    on_share: Callable[[float], None],
+) -> StoredPlan:
+    traffic = (recipe.traffic or {}).get(fit.graph) or typical(bundle)[fit.graph]
+    buckets = choose(traffic, recipe.most_buckets, longest(bundle)[fit.graph])
+    started = time.monotonic()
+    model = fit_for_tensorrt(at_precision(onnx.load(bundle.graph_path(fit.graph)), fit.precision, batches))
+    profiles = [profile(bundle.graphs[fit.graph], shape) for shape in buckets]
+    built = machine.compiler.build(model.SerializeToString(), profiles, recipe.options, on_share)
+    tokens = tokens_of_one(bundle).get(fit.graph)
+    return stored(
+        fit,
+        built.plan,
+        buckets=buckets,
+        fixed={} if tokens is None else {"P": tokens},
+        layers=built.layers,
+        seconds=time.monotonic() - started,
+    )

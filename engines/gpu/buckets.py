@@ -1,0 +1,86 @@
+"""Shapes that plans are built for, chosen from traffic: every call is padded up to one of them.
+
+A bucket gives the size of each free axis of a graph, the row axis first, in the order of `GraphSpec.ranges`. A call
+with more rows than the largest bucket runs in several chunks; one that has more tokens than any bucket does not fit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations
+
+#: Sizes of the free axes of a graph, the row axis first: (8, 32, 96, 64).
+Shape = tuple[int, ...]
+
+#: What a run costs besides its rows, in rows of the same width: launching and waiting. From gpu.md's table: a batch of
+#: 8 frames took 1.06 ms and one of 64 5.73 ms, which is 0.39 ms and 0.083 ms a row.
+OVERHEAD_ROWS = 4.7
+
+
+def choose(traffic: Mapping[Shape, int], most: int, least_covering: Shape) -> tuple[Shape, ...]:
+    """At most `most` buckets for calls of these shapes and counts, cheapest in padding; ascending.
+
+    Shapes are merged two by two, always those whose common bucket adds the least cost (agglomeration). Some bucket
+    always covers the token axes of `least_covering`, the longest that may come. Raises `ValueError` for no room.
+    """
+    if most < 1:
+        raise ValueError(f"buckets: came room for {most}, expected 1 or more")
+    counts: dict[Shape, int] = {}
+    for shape, count in traffic.items():
+        fitted = tuple(min(size, limit) for size, limit in zip(shape, least_covering, strict=True))
+        counts[fitted] = counts.get(fitted, 0) + count
+    widest = (max((shape[0] for shape in counts), default=least_covering[0]), *least_covering[1:])
+    counts.setdefault(widest, 0)
+    while len(counts) > most:
+        one, other = min(combinations(sorted(counts), 2), key=lambda pair: _added(counts, *pair))
+        both = counts.pop(one) + counts.pop(other)
+        common = _common(one, other)
+        counts[common] = counts.get(common, 0) + both
+    return tuple(sorted(counts, key=lambda shape: (_cost(shape), shape)))
+
+
+def cover(rows: int, tokens: Shape, buckets: Sequence[Shape]) -> tuple[Shape, ...]:
+    """The buckets whose runs take these rows, each with room for `tokens`, at the least cost; the largest first.
+
+    Raises `ValueError` when no bucket has room for the tokens.
+    """
+    fitting = tuple(shape for shape in buckets if all(t <= size for t, size in zip(tokens, shape[1:], strict=True)))
+    if not fitting:
+        raise ValueError(f"came {tokens} tokens, expected at most {_longest(buckets)}")
+    return _cheapest(rows, fitting)
+
+
+@lru_cache(maxsize=4096)
+def _cheapest(rows: int, buckets: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    """Full runs of the largest bucket while rows are left, then what is cheapest for the rest."""
+    largest = max(buckets)
+    whole, rest = divmod(rows, largest[0])
+    if rest == 0:
+        return (largest,) * whole
+    best: dict[int, tuple[float, tuple[Shape, ...]]] = {0: (0.0, ())}
+    for left in range(1, rest + 1):
+        choices = [(shape, best[max(0, left - shape[0])]) for shape in buckets]
+        best[left] = min(
+            ((_cost(shape) + cost, tuple(sorted((shape, *used), reverse=True))) for shape, (cost, used) in choices),
+            key=lambda choice: choice[0],
+        )
+    return (largest,) * whole + best[rest][1]
+
+
+def _cost(shape: Shape) -> float:
+    return (shape[0] + OVERHEAD_ROWS) * max(1, sum(shape[1:]))
+
+
+def _added(counts: Mapping[Shape, int], one: Shape, other: Shape) -> float:
+    common = _cost(_common(one, other))
+    return sum(counts[shape] * (common - _cost(shape)) for shape in (one, other))
+
+
+def _common(one: Shape, other: Shape) -> Shape:
+    return tuple(map(max, one, other))
+
+
+def _longest(buckets: Sequence[Shape]) -> Shape:
+    return max((shape[1:] for shape in buckets), key=math.prod)

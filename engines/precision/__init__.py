@@ -1,0 +1,43 @@
+"""Precision lives in the graph: one rewrite each to float32, float16, bfloat16, int8 and float8.
+
+Engines compile what a graph says, type by type (TensorRT calls such networks strongly typed), so a rewrite is proven
+once, numerically and without a GPU, and holds for every engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+import onnx
+
+from engines.precision.choice import BF16, FP16
+from engines.precision.half import in_half, simulated
+from engines.precision.plain import as_float
+from engines.spec import Array
+
+__all__ = ["PRECISIONS", "Precision", "at_precision", "simulated"]
+
+Precision = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
+CALIBRATED = frozenset({"int8", "fp8"})
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def at_precision(
+    model: onnx.ModelProto, precision: Precision, batches: Sequence[Mapping[str, Array]] = ()
+) -> onnx.ModelProto:
+    """A copy of a graph that computes in a precision. Inputs and outputs keep names, types and shapes.
+
+    model: of a bundle, or any float32 graph without branches.
+    batches: inputs of real clips, which int8 and fp8 are calibrated on.
+    Raises `ValueError` for an unknown precision, for one that needs batches without any, and for graphs that are
+    quantised otherwise than bundles are.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision: came {precision!r}, expected one of {list(PRECISIONS)}")
+    if precision in CALIBRATED and not batches:
+        raise ValueError(f"{precision}: came no batches, expected inputs of real clips to measure ranges on")
+    plain = as_float(model)
+    if precision == "fp32":
+        return plain
+    return in_half(plain, {"fp16": FP16, "bf16": BF16}[precision])

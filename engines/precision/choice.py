@@ -1,0 +1,104 @@
+"""Which nodes may compute in 16 bits: products, and what lies between two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from engines.precision.graph import View, is_large
+from engines.spec import Array
+
+#: Where the arithmetic is: what 16 bits are for.
+PRODUCTS = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
+_ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Neg", "Max", "Min", "Where"})
+_ACTIVATIONS = frozenset(
+    {"Clip", "Relu", "LeakyRelu", "PRelu", "Elu", "Gelu", "HardSigmoid", "HardSwish", "Sigmoid", "Tanh", "Erf"}
+)
+_POOLS = frozenset({"AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax"})
+_SHAPES = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Expand", "Tile", "DepthToSpace"})
+_MOVES = _SHAPES | {"Pad", "Concat", "Slice", "Split", "Gather", "Identity"}
+#: Engines accumulate these in float32 whatever comes in; torch in half precision does the same.
+_NORMS = frozenset({"LayerNormalization", "BatchNormalization", "InstanceNormalization", "Softmax"})
+_BETWEEN = _ARITHMETIC | _ACTIVATIONS | _POOLS | _MOVES | _NORMS
+#: What these say of a tensor is the same for either type.
+BLIND = frozenset({"Shape", "Size", "IsNaN", "IsInf"})
+#: Every value of these is exact in 16 bits of either kind.
+_EXACT = frozenset({onnx.TensorProto.UINT8, onnx.TensorProto.BOOL})
+
+
+@dataclass(frozen=True)
+class Half:
+    """A float of 16 bits: its name and number in ONNX, the opset that takes it, its least normal and greatest value."""
+
+    name: str
+    element: int
+    opset: int
+    least: float
+    most: float
+
+    def holds(self, constant: Array) -> bool:
+        """Whether a constant keeps its meaning: no value overflows, and not all are lost to the least normal one.
+
+        Masks (-1e9, -inf) and guards against division by zero (1e-12) do not keep it.
+        """
+        return not is_large(constant, self.most) and (
+            constant.size == 0 or not constant.any() or float(np.abs(constant).max()) >= self.least
+        )
+
+
+#: IEEE 754 binary16, and the upper half of binary32.
+FP16 = Half("float16", onnx.TensorProto.FLOAT16, 1, 2.0**-14, 65504.0)
+BF16 = Half("bfloat16", onnx.TensorProto.BFLOAT16, 22, 2.0**-126, 3.3895313892515355e38)
+
+
+def chosen(view: View, half: Half) -> frozenset[int]:
+    """Places of the nodes to compute in `half`.
+
+    A product with a weight is chosen; one of two activations where at least one comes from chosen nodes. What lies
+    between is chosen when all that reaches it does, and when it leads to another product: sigmoids, softmaxes and what
+    else ends a graph stay in float32. So do constants too large or too small for the type, and spectra: whatever a
+    logarithm rests on, as small values matter there as much as great ones. (Not beyond an exponential: the logarithm
+    of a sum of exponentials is no more delicate than a maximum.) What rests on constants alone, such as a look-up in a
+    table, follows those who read it.
+    """
+    return _useful(view, *_possible(view, half))
+
+
+def _possible(view: View, half: Half) -> tuple[set[int], set[int]]:
+    """Nodes that all in 16 bits reaches, and nodes that could give either type."""
+    logarithms = [place for place, node in enumerate(view.nodes) if node.op_type == "Log"]
+    spectra = view.above(logarithms, until="Exp")
+    firm, free = set[int](), set[int]()
+    for place, node in enumerate(view.nodes):
+        if place in spectra or not all(half.holds(constant) for constant in view.stored(node)):
+            continue
+        if node.op_type == "Cast" and view.types[node.input[0]] in _EXACT and view.floats(node.output):
+            free.add(place)
+        makers = [view.makers.get(name, -1) for name in view.media(node)]
+        if node.op_type in PRODUCTS:
+            if view.stored(node) or firm.intersection(makers):
+                firm.add(place)
+        elif node.op_type in _BETWEEN and view.floats(node.output) and (firm | free).issuperset(makers):
+            (firm if firm.intersection(makers) else free).add(place)
+    return firm, free
+
+
+def _useful(view: View, firm: set[int], free: set[int]) -> frozenset[int]:
+    """Of what could be in 16 bits, what leads to a product that is."""
+    useful = set[int]()
+    for place in reversed(range(len(view.nodes))):
+        node = view.nodes[place]
+        readers = [
+            reader
+            for name in view.floats(node.output)
+            for reader in view.readers.get(name, [])
+            if view.nodes[reader].op_type not in BLIND
+        ]
+        is_read = bool(useful.intersection(readers))
+        if place in firm and (node.op_type in PRODUCTS or is_read):
+            useful.add(place)
+        if place in free and is_read and useful.issuperset(readers) and view.outputs.isdisjoint(node.output):
+            useful.add(place)
+    return frozenset(useful)

@@ -1,0 +1,167 @@
+"""A plan of TensorRT behind the `Runner` protocol.
+
+Each bucket of the plan has an execution context and a CUDA graph for each lane; copies and computing overlap on three
+streams. All memory is taken when the runner is entered, none later: where the device has too little, the buckets of
+most rows are left out, and said so. A fault of the device fails the batch, and the next one starts from a clean state.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from engines.gpu.buckets import cover
+from engines.gpu.device import Device, DeviceError, Loader, OutOfDeviceMemoryError
+from engines.gpu.lanes import Flight
+from engines.gpu.plans import StoredPlan
+from engines.gpu.ways import Ways
+from engines.runner import RunnerError
+from engines.spec import Array, GraphSpec
+
+_LOG = logging.getLogger(__name__)
+
+
+class TrtRunner:
+    """One plan on one device. One thread at a time; outputs belong to the caller."""
+
+    def __init__(self, plan: StoredPlan, spec: GraphSpec, device: Device, loader: Loader) -> None:
+        self._plan, self._spec, self._device, self._loader = plan, spec, device, loader
+        self._buckets = plan.header.buckets
+        self._ways: Ways | None = None
+        self._entered = False
+
+    @property
+    def spec(self) -> GraphSpec:
+        """Inputs and outputs."""
+        return self._spec
+
+    @property
+    def engine(self) -> str:
+        """Name, version and precision for lineage."""
+        return f"{self._loader.version}-{self._plan.header.precision}"
+
+    @property
+    def bucket_rows(self) -> tuple[int, ...]:
+        """How many rows a run may have, ascending; more run in chunks."""
+        return tuple(sorted({shape[0] for shape in self._buckets}))
+
+    @property
+    def captured(self) -> bool:
+        """Whether every bucket runs as a CUDA graph."""
+        return self._ways is not None and all(lane.captured for lane in self._ways.lanes)
+
+    def device_bytes(self) -> int:
+        """What this runner has taken of the device besides weights; 0 outside its `with` block."""
+        return self._ways.size_bytes if self._ways else 0
+
+    def __enter__(self) -> Self:
+        """Load the plan and take all memory. Raises `RunnerError` when the device does not let it."""
+        self._entered = True
+        with self._faults():
+            self._device.activate()
+            self._ways = self._opened()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered = False
+        self._device.activate()
+        self._close()
+
+    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name; rows beyond the largest bucket run in chunks.
+
+        Raises `ValueError` when inputs do not fit the spec or the plan or hold no row, `RunnerError` when the run
+        fails: the next call starts from a clean state.
+        """
+        return self.start(inputs)()
+
+    def start(self, inputs: Mapping[str, Array]) -> Callable[[], dict[str, Array]]:
+        """Put a call on its way; what comes back waits for its outputs. Raises as `__call__`."""
+        self._spec.check_inputs(inputs)
+        sizes = self._sizes(inputs)
+        outputs: dict[str, Array] = {
+            tensor.name: np.empty([axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes], tensor.dtype)
+            for tensor in self._spec.outputs
+        }
+        with self._faults():
+            ways = self._submit(inputs, outputs, sizes)
+
+        def wait() -> dict[str, Array]:
+            with self._faults():
+                self._device.activate()
+                if ways is not self._ways:
+                    raise DeviceError("a fault of another call has taken this one with it")
+                ways.collect(outputs)
+            return outputs
+
+        return wait
+
+    def _submit(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], sizes: Mapping[str, int]) -> Ways:
+        rows, *tokens = (sizes[axis] for axis in self._spec.ranges)
+        self._device.activate()
+        ways = self._ready()
+        start = 0
+        for shape in cover(rows, tuple(tokens), self._buckets):
+            lane = ways.next_lane(shape)
+            lane.collect()
+            count = min(shape[0], rows - start)
+            lane.submit(Flight(outputs, start, count), inputs)
+            start += count
+        return ways
+
+    def _sizes(self, inputs: Mapping[str, Array]) -> dict[str, int]:
+        sizes = dict(self._plan.header.fixed)
+        for tensor in self._spec.inputs:
+            for axis, size in zip(tensor.axes, inputs[tensor.name].shape, strict=True):
+                if not isinstance(axis, int):
+                    sizes[axis] = size
+        if sizes[self._spec.row_axis] == 0:
+            raise ValueError(f"{self._spec.name}: came 0 rows, expected 1 or more")
+        return sizes
+
+    def _ready(self) -> Ways:
+        """What is open; opened anew where a fault, here or in another runner, has closed it."""
+        if not self._entered:
+            raise RunnerError(f"{self._spec.name}: called outside its `with` block")
+        if self._ways is not None and self._ways.generation != self._device.generation:
+            self._close()
+        if self._ways is None:
+            self._device.recover()
+            self._ways = self._opened()
+        return self._ways
+
+    def _opened(self) -> Ways:
+        while True:
+            try:
+                return Ways(self._device, self._loader.load(self._plan.body), self._spec, self._plan.header, self._buckets)
+            except OutOfDeviceMemoryError as error:
+                most = max(shape[0] for shape in self._buckets)
+                kept = tuple(shape for shape in self._buckets if 2 * shape[0] <= most)
+                if not kept:
+                    raise
+                _LOG.warning(
+                    "%s: too little memory on the device for runs of %d rows, so they have %d at most: %s",
+                    *(self._spec.name, most, max(shape[0] for shape in kept), error),
+                )
+                self._buckets = kept
+
+    def _close(self) -> None:
+        ways, self._ways = self._ways, None
+        if ways is not None:
+            ways.close()
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Tell faults of the device as `RunnerError`, and leave nothing half done behind."""
+        try:
+            yield
+        except DeviceError as error:
+            self._close()
+            raise RunnerError(f"{self._spec.name}: {self.engine} failed: {error}") from error

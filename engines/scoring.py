@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,25 +59,52 @@ def encode(
     engines: EngineSet, tokenizer: TextTokenizer, clip: Clip, fields: Mapping[str, str], window_seconds: float
 ) -> ClipTokens:
     """Run the three towers on one clip."""
-    ids_L, segments_L = tokenizer.encode(fields)
-    text = {"ids_NL": ids_L[None], "segments_NL": segments_L[None], "mask_NL": np.ones((1, len(ids_L)), np.bool_)}
-    text_NLD = engines.text(text)["tokens_NLD"].astype(np.float16)
-    D = text_NLD.shape[2]
-    tokens_TPD = {modality: np.zeros((0, 1, D), np.float16) for modality in MARKING}
-    priors: dict[str, Float32] = {}
-    given: dict[str, tuple[str, Array]] = {
-        "vision": ("frames_FCHW", clip.frames_TCHW),
-        "audio": ("windows_FS", clip.windows_TS),
-    }
-    for modality, (name, media) in given.items():
+    inputs = tower_inputs(tokenizer, [clip], [fields])
+    outputs = {name: getattr(engines, name)(given) for name, given in inputs.items()}
+    return clip_tokens(inputs, outputs, [clip], window_seconds)[0]
+
+
+def tower_inputs(
+    tokenizer: TextTokenizer, clips: Sequence[Clip], fields: Sequence[Mapping[str, str]]
+) -> dict[str, dict[str, Array]]:
+    """Graph -> its inputs for these clips and their words, back to back; a tower that has nothing to do is left out."""
+    inputs: dict[str, dict[str, Array]] = {"text": _text_inputs([tokenizer.encode(words) for words in fields])}
+    frames_FCHW = np.concatenate([clip.frames_TCHW for clip in clips])
+    windows_FS = np.concatenate([clip.windows_TS for clip in clips])
+    for modality, name, media in (("vision", "frames_FCHW", frames_FCHW), ("audio", "windows_FS", windows_FS)):
         if len(media):
-            outputs = getattr(engines, modality)({name: media})
-            tokens_TPD[modality] = outputs["tokens_FPD"].astype(np.float16)
-            if "priors_FR" in outputs:
-                priors[modality] = np.asarray(outputs["priors_FR"].max(0), np.float32)
-    frame_seconds_T = clip.frame_seconds_T.astype(np.float32)
-    middle_T = (clip.window_seconds_T + window_seconds / 2).astype(np.float32)
-    return ClipTokens(tokens_TPD["vision"], frame_seconds_T, tokens_TPD["audio"], middle_T, text_NLD[0], priors)
+            inputs[modality] = {name: media}
+    return inputs
+
+
+def clip_tokens(
+    inputs: Mapping[str, Mapping[str, Array]],
+    outputs: Mapping[str, Mapping[str, Array]],
+    clips: Sequence[Clip],
+    window_seconds: float,
+) -> list[ClipTokens]:
+    """What the towers gave for `tower_inputs`, clip by clip."""
+    text_NLD = outputs["text"]["tokens_NLD"].astype(np.float16)
+    nothing = {"tokens_FPD": np.zeros((0, 1, text_NLD.shape[2]), np.float16)}
+    counts = {"vision": [len(clip.frames_TCHW) for clip in clips], "audio": [len(clip.windows_TS) for clip in clips]}
+    # Modality -> name of the output -> an array for each clip.
+    parts = {
+        modality: {name: _parts(array, counts[modality]) for name, array in outputs.get(modality, nothing).items()}
+        for modality in MARKING
+    }
+    found = []
+    for m, clip in enumerate(clips):
+        vision_TPD, audio_TPD = (parts[modality]["tokens_FPD"][m].astype(np.float16) for modality in MARKING)
+        priors = {
+            modality: np.asarray(parts[modality]["priors_FR"][m].max(0), np.float32)
+            for modality in MARKING
+            if counts[modality][m] and "priors_FR" in parts[modality]
+        }
+        seen_T = clip.frame_seconds_T.astype(np.float32)
+        heard_T = (clip.window_seconds_T + window_seconds / 2).astype(np.float32)
+        text_LD = text_NLD[m][np.asarray(inputs["text"]["mask_NL"][m], np.bool_)]
+        found.append(ClipTokens(vision_TPD, seen_T, audio_TPD, heard_T, text_LD, priors))
+    return found
 
 
 def judge_all(engines: EngineSet, clips: Sequence[ClipTokens], *, audio: bool = True) -> list[Judgement]:
@@ -107,6 +135,22 @@ def fusion_inputs(batch: Sequence[ClipTokens], *, audio: bool = True) -> dict[st
         "text_NLD": text_NLD,
         "text_mask_NL": text_mask_NL,
     }
+
+
+def _text_inputs(encoded: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> dict[str, Array]:
+    """Padded to the longest by id 0."""
+    longest = max(len(ids_L) for ids_L, _ in encoded)
+    ids_NL, segments_NL = (np.zeros((len(encoded), longest), np.int64) for _ in range(2))
+    mask_NL = np.zeros((len(encoded), longest), np.bool_)
+    for n, (ids_L, segments_L) in enumerate(encoded):
+        L = len(ids_L)
+        ids_NL[n, :L], segments_NL[n, :L], mask_NL[n, :L] = ids_L, segments_L, True
+    return {"ids_NL": ids_NL, "segments_NL": segments_NL, "mask_NL": mask_NL}
+
+
+def _parts(values_FX: Array, counts: Sequence[int]) -> list[NDArray[Any]]:
+    """Those of each clip."""
+    return np.split(values_FX, np.cumsum(counts)[:-1])
 
 
 def _flat(tokens_TPD: Float16, seconds_T: Float32) -> tuple[Float16, Float32]:

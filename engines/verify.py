@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from engines.activations import without_integers
+from engines.answers import answers
 from engines.bundle import Bundle
 from engines.data.public.manifest import Row
 from engines.engine_set import EngineSet
@@ -23,7 +24,6 @@ from engines.parity import Parity, compare, random_inputs
 from engines.quantise import is_small
 from engines.reference import reference_engines
 from engines.spec import GRAPHS, TASKS, Array
-from engines.training.answers import answers
 
 #: Share of verdicts on clips that may come out otherwise than another bundle's.
 MOST_FLIPS = 0.005

@@ -25,7 +25,8 @@ INFERENCE = (
 )
 BEYOND_INFERENCE = {
     "streamer.cli": ("engines.cli",),  # one command mounts both
-    "streamer.cli.demo": ("engines.data.world", "engines.data.public.manifest"),  # clips of known truth
+    # clips of known truth
+    "streamer.cli.demo": ("engines.data.world", "engines.data.samples", "engines.data.public.manifest"),
     "streamer.cli.ab": ("engines.outcomes", "engines.data.rows"),
     "streamer.cli.pilot": ("engines.pilot", "engines.data.rows"),
     "streamer.bench": ("engines.data.world",),

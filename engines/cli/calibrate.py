@@ -28,8 +28,8 @@ def calibrate(
     earshot dataset check labels.csv --out data; earshot calibrate starter --data data --out bundles/mine
     """
     need_training_packages()
+    from engines.answers import Choice
     from engines.bundle import find
-    from engines.training.answers import Choice
     from engines.training.recalibrate import recalibrate
 
     choice = Choice(split=split, without=tuple(without or ()), tenant=tenant)

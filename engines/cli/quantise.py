@@ -25,9 +25,9 @@ def quantise(
     Say afterwards what that changes: earshot verify OUT --against BUNDLE --data DATA
     """
     need_training_packages()
+    from engines.answers import Choice
     from engines.bundle import find
     from engines.spec import MARKING
-    from engines.training.answers import Choice
     from engines.training.integers import quantise_bundle
 
     graphs = tuple(graph or MARKING)

@@ -54,9 +54,9 @@ def _with_torch(bundle: str, checkpoint: Path, batches: int, seed: int, *, as_js
 
 
 def _on_clips(bundle: str, against: str, data: Path, split: str, *, as_json: bool) -> bool:
+    from engines.answers import Choice
     from engines.bundle import Bundle
     from engines.data.public.manifest import read_rows
-    from engines.training.answers import Choice
     from engines.verify import MOST_FLIPS, compare_on_clips
 
     rows = Choice(split=split).of(read_rows(data))

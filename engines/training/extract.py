@@ -8,8 +8,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from engines.bundle import Preprocessing
-from engines.data.clips import Clip, read_clip
+from engines.data.clips import Clip
+from engines.data.decoding import decode
 from engines.data.public.manifest import DATASET_FILE, MANIFEST_FILE, Row, read_dataset, read_rows
 from engines.privacy import AudioPrivacy
 from engines.training import channel
@@ -177,28 +176,6 @@ def _encoded(tower: Callable[[Tensor], Tensor], items: list[Tensor], some: Tenso
         batches = torch.split(torch.cat([*items, some]), TOWER_BATCH)
         features_FPC = torch.cat([tower(batch) for batch in batches]).to(torch.float16)
     return [*torch.split(features_FPC[:-1], lengths), features_FPC[:0]]
-
-
-def decode(files: Sequence[Path], folder: Path, sizes: Preprocessing) -> list[Clip]:
-    """Of each file what the stream would look at, kept in `folder`; nothing where the stream would reject it.
-
-    Raises `ValueError` when the command itself fails.
-    """
-    earshot = Path(sys.executable).with_name("earshot")
-    shape = ["--frame-pixels", str(sizes.frame_pixels), "--window-samples", str(sizes.window_samples)]
-    command = [str(earshot), "decode", "--json", "--save", str(folder), *shape, *map(str, files)]
-    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  our own command on files at hand
-    if len(done.stdout.splitlines()) != len(files):
-        raise ValueError(f"earshot decode ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
-    return [_clip(folder / f"{file.stem}.safetensors", sizes) for file in files]
-
-
-def _clip(path: Path, sizes: Preprocessing) -> Clip:
-    pixels, samples = sizes.frame_pixels, sizes.window_samples
-    if path.exists():
-        return read_clip(path, frame_pixels=pixels, window_samples=samples)
-    nothing = np.zeros(0)
-    return Clip(np.zeros((0, 3, pixels, pixels), np.uint8), nothing, np.zeros((0, samples), np.float32), nothing)
 
 
 def keep_freed_memory() -> None:

@@ -12,12 +12,12 @@ import numpy as np
 import onnx
 
 from engines.activations import compute_in_integers
+from engines.answers import Choice
 from engines.bundle import Bundle, Manifest, read_manifest, save_manifest
 from engines.data.clips import Clip
+from engines.data.decoding import decode
 from engines.data.public.manifest import Row, read_dataset, read_rows
 from engines.spec import MARKING, Array
-from engines.training.answers import Choice
-from engines.training.extract import decode
 
 Feeds = dict[str, list[dict[str, Array]]]
 

@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from engines.answers import Answers, Choice, answers
 from engines.bundle import Bundle, Manifest, read_manifest, save_manifest
 from engines.calibration import Calibration, TaskCalibration
 from engines.data.public.manifest import read_dataset, read_rows
 from engines.spec import TASKS
-from engines.training.answers import Answers, Choice, answers
 from engines.training.calibrate import bent, calibrate_prior, calibrate_task, thresholds
 
 #: Labels of each kind without which a task keeps its calibration, and harmless clips without which a prior does.

@@ -31,10 +31,7 @@ def run(
             structlog.get_logger().warning(
                 "secret_not_set", why="uploaders can work out which frames are looked at", mend="set EARSHOT_SECRET"
             )
-        with (
-            open_parts(settings) as parts,
-            open_worker(settings, parts) as worker,
-            stopped_by_signals(worker.stop),
-        ):
-            structlog.get_logger().info("engine", name=parts.lineage.engine, why=parts.engine_why)
-            worker.run()
+        with open_parts(settings) as parts:
+            structlog.get_logger().info("engine_chosen", engine=parts.lineage.engine, why=parts.engine_why)
+            with open_worker(settings, parts) as worker, stopped_by_signals(worker.stop):
+                worker.run()

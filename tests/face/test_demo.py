@@ -15,7 +15,8 @@ from tests.imports import ROOT
 ROLES = ["silent", "audio-only", "portrait", "adult-heard", "adult-seen"]
 BROKEN = ["truncated", "text", "missing"]
 FILES = [f"{name}.mp4" for name in (*ROLES, *BROKEN)]
-SAMPLES = [path.name for path in (ROOT / "streamer/cli/demo/samples").glob("*.mp4")]
+SAMPLES_FOLDER = ROOT / "engines/data/samples"
+SAMPLES = [path.name for path in SAMPLES_FOLDER.glob("*.mp4")]
 
 Done = subprocess.CompletedProcess[str]
 
@@ -125,9 +126,9 @@ def test_real_clips_are_judged_by_the_starter_beside_their_truth(samples: dict[s
 
 
 def test_whose_the_sample_clips_are_is_said_of_each() -> None:
-    notice = (ROOT / "streamer/cli/demo/samples/NOTICE").read_text("utf-8")
+    notice = (SAMPLES_FOLDER / "NOTICE").read_text("utf-8")
     assert all(f"\n{name}\n" in notice for name in SAMPLES)
-    assert sum(path.stat().st_size for path in (ROOT / "streamer/cli/demo/samples").iterdir()) < 3_000_000
+    assert sum(path.stat().st_size for path in SAMPLES_FOLDER.iterdir() if path.is_file()) < 3_000_000
 
 
 def test_the_reupload_comes_from_the_cache_and_costs_less(world: dict[str, Any]) -> None:

@@ -121,7 +121,10 @@ def test_topics_are_planned_and_applied(kafka_broker: Broker, tmp_path: Path, cl
         **{topic: options.group not in topic for topic in options.all_topics},
         **dict.fromkeys(options.label_topics, False),
     }
-    assert earshot(group, "run", exits=2).stderr.count("earshot topics apply") == 1
+    told = earshot(group, "run", exits=2).stderr
+    assert told.count("earshot topics apply") == 1
+    (chosen,) = [json.loads(line) for line in told.splitlines() if "engine_chosen" in line]
+    assert "-" in chosen["engine"] and "TensorRT" in chosen["why"]
     assert all(plan["exists"] and plan["partitions"] == 2 for plan in json_lines(group, "topics", "apply"))
 
 

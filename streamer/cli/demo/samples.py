@@ -1,28 +1,22 @@
-"""Sample clips of the composed benchmark, which come with Earshot: real photos and sounds under real titles."""
+"""The sample clips that come with Earshot, as uploads."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from importlib.resources import as_file, files
 from pathlib import Path
 
-import msgspec
-
 from engines.data.public.manifest import RELEVANT, Row, Span
+from engines.data.samples import sample_clips
 from streamer.cli.demo.upload import Upload, event_of, labels_told
 from streamer.records import Modality, Task
 from streamer.report.shown import TrueSpan, Truth
-
-_SAMPLES = "samples"
 
 
 def sample_uploads(folder: Path) -> list[Upload]:
     """Copy the clips into `folder`, from where the worker fetches them, and tell what they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    with as_file(files("streamer.cli.demo").joinpath(_SAMPLES)) as shipped:
-        lines = (shipped / "samples.jsonl").read_bytes().splitlines()
-        rows = [msgspec.json.decode(line, type=Row) for line in lines]
+    with sample_clips() as (shipped, rows):
         for row in rows:
             shutil.copyfile(row.path(shipped), row.path(folder))
     return [_upload(row, row.path(folder)) for row in rows]

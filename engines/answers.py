@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from engines.bundle import Bundle
 from engines.data.clips import Clip
+from engines.data.decoding import decode
 from engines.data.public.manifest import RELEVANT, Row
 from engines.engine_set import open_engines
 from engines.scoring import ClipTokens, encode, judge_all
 from engines.spec import TASKS
-from engines.training.extract import decode
 
 #: Clips that are decoded before they are judged.
 CHUNK = 64

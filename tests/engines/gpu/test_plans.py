@@ -17,7 +17,9 @@ FIT = Fit(content="a" * 64, graph="vision", precision="fp16", library="tensorrt-
 MAGIC_BYTES, LENGTH_BYTES = 16, 4
 
 
-def plan(fit: Fit = FIT, body: bytes = b"plan" * 100, buckets: tuple[tuple[int, ...], ...] = ((8,), (64,))) -> StoredPlan:
+def plan(
+    fit: Fit = FIT, body: bytes = b"plan" * 100, buckets: tuple[tuple[int, ...], ...] = ((8,), (64,))
+) -> StoredPlan:
     return stored(fit, body, buckets=buckets, fixed={"P": 4}, layers={"fp16": 20, "fp32": 3}, seconds=1.23456)
 
 
@@ -57,7 +59,9 @@ def test_a_foreign_plan_is_refused_with_both_sides(store: PlanStore, name: str, 
 
 def test_all_that_differs_is_named(store: PlanStore) -> None:
     store.save(plan(msgspec.structs.replace(FIT, precision="bf16", device="another")))
-    with pytest.raises(PlanError, match=r"precision bf16 \(expected fp16\), device another \(expected NVIDIA T4 sm_75\)"):
+    with pytest.raises(
+        PlanError, match=r"precision bf16 \(expected fp16\), device another \(expected NVIDIA T4 sm_75\)"
+    ):
         store.find(FIT)
 
 

@@ -39,11 +39,9 @@ def test_outputs_are_those_of_onnx_runtime(world_bundle: Bundle, device: HostDev
 
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_shapes_at_every_edge_of_a_bucket(world_bundle: Bundle, device: HostDevice, graph: str) -> None:
-    edges = {
-        tuple(max(1, size + step) for size in bucket)
-        for bucket in BUCKETS[graph]
-        for step in (-1, 0)
-    } | {(bucket[0] + 1, *bucket[1:]) for bucket in BUCKETS[graph]}
+    edges = {tuple(max(1, size + step) for size in bucket) for bucket in BUCKETS[graph] for step in (-1, 0)} | {
+        (bucket[0] + 1, *bucket[1:]) for bucket in BUCKETS[graph]
+    }
     batches = [inputs_of(world_bundle, graph, shape) for shape in sorted(edges)]
     with runner_of(world_bundle, graph, device) as runner, ort_of(world_bundle, graph) as ort:
         assert compare(runner, ort, batches).worst <= TOLERANCE

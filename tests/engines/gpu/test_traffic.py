@@ -33,10 +33,15 @@ def test_tokens_of_one_are_those_that_come_out(world_bundle: Bundle, graph: str)
 
 def test_a_free_number_of_tokens_is_refused(broken_bundle: Path, world_bundle: Bundle) -> None:
     free = ("F", "P", world_bundle.embedding_size)
-    one, other = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, free) for name in ("x", "tokens_FPD"))
+    one, other = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, free) for name in ("x", "tokens_FPD")
+    )
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["tokens_FPD"])], "free", [one], [other])
     opset = onnx.helper.make_opsetid("", 20)
-    onnx.save(onnx.helper.make_model(graph, ir_version=9, opset_imports=[opset]), broken_bundle / world_bundle.graph_path("audio").name)
+    onnx.save(
+        onnx.helper.make_model(graph, ir_version=9, opset_imports=[opset]),
+        broken_bundle / world_bundle.graph_path("audio").name,
+    )
     broken = Bundle(broken_bundle, read_manifest(broken_bundle))
     with pytest.raises(ValueError, match="audio: came a free number P of tokens for each item, plans need a fixed one"):
         tokens_of_one(broken)

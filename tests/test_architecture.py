@@ -43,8 +43,10 @@ HOMES = {
     "obstore": ("streamer.fetch",),
     "httpcore2": ("streamer.fetch",),
     "prometheus_client": ("streamer.metrics", "streamer.admin"),
-    "onnxruntime": ("engines.ort", "engines.activations", PEER),
-    "tensorrt": ("engines.trt", "engines.build"),
+    "onnxruntime": ("engines.ort", "engines.activations", "engines.testing", PEER),
+    "tensorrt": ("engines.gpu.trt_library",),
+    "tensorrt_bindings": ("engines.gpu.trt_library",),
+    "cuda": ("engines.gpu.cuda",),
     "tokenizers": ("engines.tokenizer",),
     "faiss": ("engines.active.hnsw",),
     "torch": (

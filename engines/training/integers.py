@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import onnx
 
 from engines.activations import compute_in_integers
 from engines.answers import Choice
 from engines.bundle import Bundle, Manifest, read_manifest, save_manifest
-from engines.data.clips import Clip
-from engines.data.decoding import decode
-from engines.data.public.manifest import Row, read_dataset, read_rows
-from engines.spec import MARKING, Array
-
-Feeds = dict[str, list[dict[str, Array]]]
+from engines.data.feeds import feeds_of, spread
+from engines.data.public.manifest import read_dataset, read_rows
+from engines.spec import MARKING
 
 
 def quantise_bundle(
@@ -40,8 +35,8 @@ def quantise_bundle(
     bundle, manifest = Bundle.load(source), read_manifest(source)
     if unfit := [name for name in graphs if name not in MARKING or name in bundle.integers]:
         raise ValueError(f"graphs: came {unfit}, expected some of {list(MARKING)} that are not in integers already")
-    rows = _spread(choice.of(read_rows(folder)), clips)
-    feeds = _feeds(bundle, folder, rows)
+    rows = spread(choice.of(read_rows(folder)), clips)
+    feeds = feeds_of(bundle, folder, rows)
     integer = {}
     for name in graphs:
         integer[name] = compute_in_integers(onnx.load(bundle.graph_path(name)), feeds[name])
@@ -61,24 +56,3 @@ def quantise_bundle(
     )
     save_manifest(out, changed, bundle.classes)
     return read_manifest(out)
-
-
-def _spread(rows: Sequence[Row], count: int) -> list[Row]:
-    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int).tolist()
-    return [rows[place] for place in places]
-
-
-def _feeds(bundle: Bundle, folder: Path, rows: Sequence[Row]) -> Feeds:
-    """By graph, a batch for each clip that has the modality."""
-    inputs = {name: bundle.graphs[name].inputs[0].name for name in MARKING}
-    feeds: Feeds = {name: [] for name in MARKING}
-    with tempfile.TemporaryDirectory() as scratch:
-        for clip in decode([row.path(folder) for row in rows], Path(scratch), bundle.preprocessing) if rows else []:
-            for name, media in _media(clip).items():
-                if len(media):
-                    feeds[name].append({inputs[name]: media})
-    return feeds
-
-
-def _media(clip: Clip) -> dict[str, Array]:
-    return {"vision": clip.frames_TCHW, "audio": clip.windows_TS}

@@ -10,6 +10,7 @@ from engines.cli import evaluate as evaluate_commands
 from engines.cli import privacy as privacy_commands
 from engines.cli import world as world_commands
 from engines.cli.arms import arms
+from engines.cli.build import build
 from engines.cli.calibrate import calibrate
 from engines.cli.distil import distil
 from engines.cli.export import export
@@ -68,6 +69,7 @@ app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)
 app.command(rich_help_panel=MODELS)(quantise)
+app.command(rich_help_panel=MODELS)(build)
 app.command(rich_help_panel=MODELS)(verify)
 app.add_typer(pilot_commands, name="pilot", rich_help_panel=WORTH)
 app.add_typer(ab_commands.app, name="ab", rich_help_panel=WORTH)

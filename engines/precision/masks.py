@@ -75,10 +75,10 @@ class _Work:
             self._same(node, range(len(node.input)) if places is None else places)
         self.nodes.append(kept)
 
-    def emit(self, kind: str, inputs: Sequence[str], of: str, **attributes: object) -> None:
+    def emit(self, kind: str, inputs: Sequence[str], of: str, to: int | None = None) -> None:
         """A node whose output is the twin of a tensor."""
         self._twins[of] = f"{of}.number"
-        self.nodes.append(helper.make_node(kind, list(inputs), [self._twins[of]], **attributes))
+        self.nodes.append(helper.make_node(kind, list(inputs), [self._twins[of]], **({} if to is None else {"to": to})))
 
     def _same(self, node: onnx.NodeProto, places: Sequence[int]) -> None:
         """The same node on twins, where there are twins or constants at all of these places."""

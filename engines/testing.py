@@ -52,11 +52,12 @@ class HostDevice:
         """There is only one."""
 
     def recover(self) -> None:
-        """Forget all that was there, where a fault has poisoned it."""
+        """Forget all that was there, where a fault has poisoned it. Numbers start anew: others get those of before."""
         if self.poisoned:
             self.poisoned = False
             self.generation += 1
-            for held in (self._taken, self._streams, self._events, self._graphs):
+            self._numbers = count(1)
+            for held in (self._taken, self._pinned, self._streams, self._events, self._graphs, self._capturing):
                 held.clear()
 
     def free_bytes(self) -> int:

@@ -96,10 +96,10 @@ class TrtRunner:
 
     def __enter__(self) -> Self:
         """Load the plan and take all memory. Raises `RunnerError` when the device does not let it."""
-        self._entered = True
         with self._faults():
             self._device.activate()
             self._ways = self._opened()
+        self._entered = True
         return self
 
     def __exit__(
@@ -130,9 +130,7 @@ class TrtRunner:
         def wait() -> dict[str, Array]:
             with self._faults():
                 self._device.activate()
-                if ways is not self._ways:
-                    raise DeviceError("a fault of another call has taken this one with it")
-                ways.collect(outputs)
+                self._collect(ways, outputs)
             return outputs
 
         return wait
@@ -166,6 +164,12 @@ class TrtRunner:
             start += count
         return ways
 
+    def _collect(self, ways: Ways, outputs: Mapping[str, Array]) -> None:
+        self._check_entered()
+        if ways is not self._ways or ways.generation != self._device.generation:
+            raise RunnerError(f"{self._spec.name}: a fault of another call has taken this one with it")
+        ways.collect(outputs)
+
     def _sizes(self, inputs: Mapping[str, Array]) -> dict[str, int]:
         came = {
             axis: size
@@ -179,14 +183,17 @@ class TrtRunner:
 
     def _ready(self) -> Ways:
         """What is open; opened anew where a fault, here or in another runner, has closed it."""
-        if not self._entered:
-            raise RunnerError(f"{self._spec.name}: called outside its `with` block")
+        self._check_entered()
         if self._ways is not None and self._ways.generation != self._device.generation:
             self._close()
         if self._ways is None:
             self._device.recover()
             self._ways = self._opened()
         return self._ways
+
+    def _check_entered(self) -> None:
+        if not self._entered:
+            raise RunnerError(f"{self._spec.name}: called outside its `with` block")
 
     def _opened(self) -> Ways:
         while True:

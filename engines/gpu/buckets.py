@@ -23,12 +23,15 @@ def choose(traffic: Mapping[Shape, int], most: int, least_covering: Shape) -> tu
     """At most `most` buckets for calls of these shapes and counts, cheapest in padding; ascending.
 
     Shapes are merged two by two, always those whose common bucket adds the least cost (agglomeration). Some bucket
-    always covers the token axes of `least_covering`, the longest that may come. Raises `ValueError` for no room.
+    always covers the token axes of `least_covering`, the longest that may come. Raises `ValueError` for no room and
+    for shapes that are none of the graph's.
     """
     if most < 1:
         raise ValueError(f"buckets: came room for {most}, expected 1 or more")
     counts: dict[Shape, int] = {}
     for shape, count in traffic.items():
+        if len(shape) != len(least_covering) or min(shape) < 1:
+            raise ValueError(f"traffic: came shape {shape}, expected sizes of 1 or more like {least_covering}")
         fitted = tuple(min(size, limit) for size, limit in zip(shape, least_covering, strict=True))
         counts[fitted] = counts.get(fitted, 0) + count
     widest = (max((shape[0] for shape in counts), default=least_covering[0]), *least_covering[1:])
@@ -54,19 +57,16 @@ def cover(rows: int, tokens: Shape, buckets: Sequence[Shape]) -> tuple[Shape, ..
 
 @lru_cache(maxsize=4096)
 def _cheapest(rows: int, buckets: tuple[Shape, ...]) -> tuple[Shape, ...]:
-    """Full runs of the largest bucket while rows are left, then what is cheapest for the rest."""
-    largest = max(buckets)
-    whole, rest = divmod(rows, largest[0])
-    if rest == 0:
-        return (largest,) * whole
-    best: dict[int, tuple[float, tuple[Shape, ...]]] = {0: (0.0, ())}
-    for left in range(1, rest + 1):
-        choices = [(shape, best[max(0, left - shape[0])]) for shape in buckets]
-        best[left] = min(
-            ((_cost(shape) + cost, tuple(sorted((shape, *used), reverse=True))) for shape, (cost, used) in choices),
-            key=lambda choice: choice[0],
-        )
-    return (largest,) * whole + best[rest][1]
+    """The cheapest runs for 1, 2, ... rows: each is one more run behind the cheapest for the rows that it leaves."""
+    costs = [(_cost(shape), shape) for shape in buckets]
+    best: list[tuple[float, Shape]] = [(0.0, ())]
+    for left in range(1, rows + 1):
+        best.append(min((cost + best[max(0, left - shape[0])][0], shape) for cost, shape in costs))
+    runs = []
+    while rows > 0:
+        runs.append(best[rows][1])
+        rows -= runs[-1][0]
+    return tuple(sorted(runs, reverse=True))
 
 
 def _cost(shape: Shape) -> float:

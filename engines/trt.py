@@ -21,7 +21,7 @@ from engines.gpu.buckets import cover
 from engines.gpu.compiler import BuildError
 from engines.gpu.device import Device, DeviceError, Loader, OutOfDeviceMemoryError
 from engines.gpu.fit import fit_of
-from engines.gpu.lanes import Flight
+from engines.gpu.lanes import Flight, Lane
 from engines.gpu.machine import Machine, open_machine
 from engines.gpu.plans import PlanError, PlanStore, StoredPlan
 from engines.gpu.ways import Ways
@@ -136,6 +136,22 @@ class TrtRunner:
             return outputs
 
         return wait
+
+    def settled(self, inputs: Mapping[str, Array]) -> Lane:
+        """For measuring: a lane of the bucket that these inputs fill or fit, in which they lie on the device to stay.
+
+        Raises `ValueError` when they take more than one run.
+        """
+        rows, *tokens = (self._sizes(inputs)[axis] for axis in self._spec.ranges)
+        shapes = cover(rows, tuple(tokens), self._buckets)
+        if len(shapes) > 1:
+            raise ValueError(f"{self._spec.name}: came {rows} rows, which take {len(shapes)} runs; expected one")
+        with self._faults():
+            self._device.activate()
+            lane = self._ready().next_lane(shapes[0])
+            lane.collect()
+            lane.settle(inputs)
+        return lane
 
     def _submit(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], sizes: Mapping[str, int]) -> Ways:
         rows, *tokens = (sizes[axis] for axis in self._spec.ranges)

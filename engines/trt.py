@@ -8,7 +8,7 @@ most rows are left out, and said so. A fault of the device fails the batch, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -25,7 +25,7 @@ from engines.gpu.lanes import Flight, Lane
 from engines.gpu.machine import Machine, open_machine
 from engines.gpu.plans import PlanError, PlanStore, StoredPlan
 from engines.gpu.ways import Ways
-from engines.runner import RunnerError
+from engines.runner import Pending, RunnerError
 from engines.spec import GRAPHS, Array, GraphSpec
 
 _LOG = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class TrtRunner:
         """
         return self.start(inputs)()
 
-    def start(self, inputs: Mapping[str, Array]) -> Callable[[], dict[str, Array]]:
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
         """Put a call on its way; what comes back waits for its outputs. Raises as `__call__`."""
         self._spec.check_inputs(inputs)
         sizes = self._sizes(inputs)

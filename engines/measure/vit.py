@@ -35,7 +35,8 @@ class _Block(nn.Module):
         qkv = self.qkv(self.norm1(x_FPD)).reshape(F, P, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
         x_FPD = x_FPD + self.out(mixed.transpose(1, 2).reshape(F, P, WIDTH))
-        return x_FPD + self.down(functional.gelu(self.up(self.norm2(x_FPD))))
+        mixed_FPD: Tensor = x_FPD + self.down(functional.gelu(self.up(self.norm2(x_FPD))))
+        return mixed_FPD
 
 
 class VitB16(nn.Module):
@@ -66,7 +67,7 @@ def as_onnx(network: nn.Module) -> onnx.ModelProto:
         torch.onnx.export(
             network.eval(),
             (frames_FCHW,),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # the exporter that is asked for writes to files that are open, too
             input_names=["frames_FCHW"],
             output_names=["tokens_FPD"],
             dynamic_axes={"frames_FCHW": {0: "F"}, "tokens_FPD": {0: "F"}},

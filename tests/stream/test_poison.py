@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from engines.engine_set import EngineSet, open_engines
-from engines.runner import Runner, RunnerError
+from engines.runner import Pending, Runner, RunnerError
 from engines.spec import Array, GraphSpec
 from streamer import wire
 from streamer.assemble import Parts, categories_of, open_parts
@@ -125,6 +125,10 @@ class Particular:
         if self._dislikes(inputs):
             raise self._error
         return self._runner(inputs)
+
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
+        outputs = self(inputs)
+        return lambda: outputs
 
 
 def failing(parts: Parts, stack: ExitStack, options: Any, error: Exception) -> Parts:

@@ -17,7 +17,7 @@ import numpy as np
 
 from engines.bundle import Bundle
 from engines.engine_set import EngineOptions, EngineSet
-from engines.gpu.buckets import cover
+from engines.gpu.buckets import Shape, cover
 from engines.gpu.compiler import BuildError
 from engines.gpu.device import Device, DeviceError, Loader, OutOfDeviceMemoryError
 from engines.gpu.fit import fit_of
@@ -84,6 +84,11 @@ class TrtRunner:
     def bucket_rows(self) -> tuple[int, ...]:
         """How many rows a run may have, ascending; more run in chunks."""
         return tuple(sorted({shape[0] for shape in self._buckets}))
+
+    @property
+    def bucket_shapes(self) -> tuple[Shape, ...]:
+        """Sizes of the free axes that runs have, in the order of the spec's ranges."""
+        return self._buckets
 
     @property
     def captured(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from engines.bundle import Bundle
 from engines.engine_set import EngineSet
 from engines.gate.drift import Outputs, allowed, drift
-from engines.gate.shapes import Lengths, alone, around, random_batch, ranges, row_buckets, trimmed
+from engines.gate.shapes import Lengths, alone, around, random_batch, ranges, trimmed, turning_points
 from engines.runner import Runner
 from engines.spec import GRAPHS, Array, GraphSpec
 
@@ -43,18 +43,15 @@ class Boundary(msgspec.Struct, frozen=True, kw_only=True):
 def boundary_sizes(bundle: Bundle, engines: EngineSet) -> list[tuple[str, str, int]]:
     """Graph, axis and size of all that is tried.
 
-    Rows: 1, each bucket, one less, one more, and one more than there may be, which is run in parts. Other axes: least,
-    optimum and most, one less, one more.
+    Each size that a bucket has or the spec names, one less and one more. There may be one row more than the most, as
+    these are run in parts; of what else a row has there may not.
     """
     found = []
     for graph in GRAPHS:
-        rows = bundle.graphs[graph].row_axis
-        for axis, sizes in ranges(bundle, graph).items():
-            if axis == rows:
-                near = around(row_buckets(getattr(engines, graph)), sizes.maximum + 1)
-            else:
-                near = around((sizes.minimum, sizes.optimum, sizes.maximum), sizes.maximum)
-            found += [(graph, axis, size) for size in near]
+        most = {axis: sizes.maximum for axis, sizes in ranges(bundle, graph).items()}
+        most[bundle.graphs[graph].row_axis] += 1
+        points = turning_points(bundle, getattr(engines, graph))
+        found += [(graph, axis, size) for axis in points for size in around(points[axis], most[axis])]
     return found
 
 
@@ -93,7 +90,7 @@ def _try(
     optima = {name: sizes.optimum for name, sizes in ranges(bundle, spec.name).items()}
     sizes = {**optima, spec.row_axis: FEW_ROWS, axis: size}
     inputs, lengths = random_batch(bundle, spec.name, sizes, rng)
-    rows = _looked_at(sizes[spec.row_axis], row_buckets(candidate))
+    rows = _looked_at(sizes[spec.row_axis], turning_points(bundle, candidate)[spec.row_axis])
     expected = [reference(alone(inputs, lengths, row, spec)) for row in rows]
     try:
         whole = candidate(inputs)

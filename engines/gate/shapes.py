@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.bundle import Bundle
+from engines.gpu.traffic import longest
 from engines.parity import random_inputs
 from engines.runner import Runner
 from engines.spec import SEGMENTS, Array, GraphSpec, Range
@@ -21,28 +22,33 @@ Lengths = Mapping[str, NDArray[np.int64]]
 
 @runtime_checkable
 class Bucketed(Protocol):
-    """A runner that was built for some numbers of rows and fills a batch up to the next of them."""
+    """A runner that was built for some shapes and fills every call up to one of them."""
 
     @property
-    def bucket_rows(self) -> tuple[int, ...]:
-        """Ascending."""
+    def bucket_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Sizes of the free axes, in the order of the spec's ranges."""
         ...
 
 
-def row_buckets(runner: Runner) -> tuple[int, ...]:
-    """The numbers of rows at which this runner changes how it runs: its buckets, else those the spec names."""
-    rows = runner.spec.ranges[runner.spec.row_axis]
-    named = (rows.minimum, rows.optimum, rows.maximum)
-    return tuple(sorted({*named, *(runner.bucket_rows if isinstance(runner, Bucketed) else ())}))
-
-
 def ranges(bundle: Bundle, graph: str) -> dict[str, Range]:
-    """Of each free axis of a graph; text is no longer than the bundle's tokenizer makes it."""
-    found = dict(bundle.graphs[graph].ranges)
-    if "L" in found:
-        longest = bundle.preprocessing.max_text_tokens
-        found["L"] = Range(found["L"].minimum, min(found["L"].optimum, longest), min(found["L"].maximum, longest))
-    return found
+    """Of each free axis of a graph, as far as calls of this bundle go: so many frames, windows and words."""
+    most = dict(zip(bundle.graphs[graph].ranges, longest(bundle)[graph], strict=True))
+    return {
+        axis: Range(sizes.minimum, min(sizes.optimum, most[axis]), most[axis])
+        for axis, sizes in bundle.graphs[graph].ranges.items()
+    }
+
+
+def turning_points(bundle: Bundle, runner: Runner) -> dict[str, list[int]]:
+    """By axis the sizes at which an engine may change how it runs: those of its buckets, else those the spec names."""
+    found = {
+        axis: {sizes.minimum, sizes.optimum, sizes.maximum} for axis, sizes in ranges(bundle, runner.spec.name).items()
+    }
+    if isinstance(runner, Bucketed):
+        for shape in runner.bucket_shapes:
+            for axis, size in zip(found, shape, strict=True):
+                found[axis].add(size)
+    return {axis: sorted(sizes) for axis, sizes in found.items()}
 
 
 def around(sizes: Iterable[int], most: int) -> list[int]:

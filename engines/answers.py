@@ -5,8 +5,7 @@ Shape letters: M clips, K tasks, R categories.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.bundle import Bundle
-from engines.data.clips import Clip
-from engines.data.decoding import decode
+from engines.data.decoding import decoded
 from engines.data.public.manifest import RELEVANT, Row
 from engines.engine_set import open_engines
 from engines.scoring import ClipTokens, encode, judge_all
 from engines.spec import TASKS
-
-#: Clips that are decoded before they are judged.
-CHUNK = 64
 
 Float32 = NDArray[np.float32]
 
@@ -85,22 +80,22 @@ def answers(bundle: Bundle, folder: Path, rows: Sequence[Row], on_clip: Callable
     window_seconds = bundle.preprocessing.window_samples / bundle.preprocessing.sample_rate_hz
     tokens: list[ClipTokens] = []
     with open_engines(bundle) as engines:
-        for row, clip in zip(rows, _decoded(bundle, folder, rows), strict=True):
+        for row, clip in zip(rows, decoded(folder, rows, bundle.preprocessing), strict=True):
             tokens.append(encode(engines, bundle.tokenizer, clip, row.fields, window_seconds))
             on_clip()
-        logits_MK = np.stack([judgement.logits_K for judgement in judge_all(engines, tokens)])
-    priors = {
-        modality: np.stack([item.priors.get(modality, np.full(len(names), np.nan, np.float32)) for item in tokens])
+        logits = [judgement.logits_K for judgement in judge_all(engines, tokens)]
+    return collect(bundle, rows, logits, [item.priors for item in tokens])
+
+
+def collect(
+    bundle: Bundle, rows: Sequence[Row], logits: Sequence[Float32], priors: Sequence[Mapping[str, Float32]]
+) -> Answers:
+    """What was said of each row, logits (K,) and the priors (R,) of the modalities that it has. At least one row."""
+    stacked = {
+        modality: np.stack([known.get(modality, np.full(len(names), np.nan, np.float32)) for known in priors])
         for modality, names in bundle.priors.items()
     }
-    return Answers(logits_MK, np.array([_labels(row) for row in rows], np.float32), priors)
-
-
-def _decoded(bundle: Bundle, folder: Path, rows: Sequence[Row]) -> Iterator[Clip]:
-    for start in range(0, len(rows), CHUNK):
-        with tempfile.TemporaryDirectory() as scratch:
-            files = [row.path(folder) for row in rows[start : start + CHUNK]]
-            yield from decode(files, Path(scratch), bundle.preprocessing)
+    return Answers(np.stack(logits), np.array([_labels(row) for row in rows], np.float32), stacked)
 
 
 def _labels(row: Row) -> list[float]:

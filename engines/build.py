@@ -18,7 +18,7 @@ from engines.gpu.fit import fit_of
 from engines.gpu.machine import Machine
 from engines.gpu.plans import Fit, PlanHeader, PlanStore, StoredPlan, stored
 from engines.gpu.traffic import Traffic, longest, tokens_of_one, typical
-from engines.precision import at_precision
+from engines.precision import at_precision, fit_for_tensorrt
 from engines.spec import GRAPHS, Array, GraphSpec, Precision
 
 #: Inputs of real clips by graph, which int8 and fp8 are calibrated on.
@@ -56,23 +56,24 @@ def build(
     store: PlanStore,
     *,
     calibrating: Calibrating | None = None,
+    graphs: Sequence[str] = GRAPHS,
     again: bool = False,
     on_share: Callable[[str, float], None] = lambda _graph, _share: None,
 ) -> list[BuildReport]:
-    """Build what is missing, or all of it `again`; `on_share` is told of each graph how far it has come, in [0, 1].
+    """Build what is missing of the graphs, or all of them `again`.
 
-    It is told 1.0 once, when the plan of a graph lies in its place.
+    `on_share` is told of each graph how far it has come, in [0, 1]: 1.0 once, when its plan lies in its place.
 
     Raises `BuildError` when TensorRT refuses a graph, `ValueError` when int8 or fp8 get no clips to be calibrated on.
     """
     machine.device.activate()
     reports = []
-    for name in GRAPHS:
+    for name in graphs:
         fit = fit_of(bundle, name, recipe.precision, machine)
         there = None if again else store.seek(fit)
         if there is None:
             batches = (calibrating or {}).get(name, ())
-            plan = _build_one(bundle, fit, recipe, machine, batches, partial(_told, on_share, name))
+            plan = _build_one(bundle, fit, recipe, machine, store, batches, partial(_told, on_share, name))
             store.save(plan)
         on_share(name, 1.0)
         reports.append(BuildReport(header=there or plan.header, built=there is None))
@@ -95,15 +96,18 @@ def _build_one(
     fit: Fit,
     recipe: Recipe,
     machine: Machine,
+    store: PlanStore,
     batches: Sequence[Mapping[str, Array]],
     on_share: Callable[[float], None],
 ) -> StoredPlan:
     traffic = (recipe.traffic or {}).get(fit.graph) or typical(bundle)[fit.graph]
     buckets = choose(traffic, recipe.most_buckets, longest(bundle)[fit.graph])
     started = time.monotonic()
-    model = at_precision(onnx.load(bundle.graph_path(fit.graph)), fit.precision, batches)
+    model = fit_for_tensorrt(at_precision(onnx.load(bundle.graph_path(fit.graph)), fit.precision, batches))
     profiles = [profile(bundle.graphs[fit.graph], shape) for shape in buckets]
+    machine.compiler.timings = machine.compiler.timings or store.timings(fit)
     built = machine.compiler.build(model.SerializeToString(), profiles, recipe.options, on_share)
+    store.save_timings(fit, machine.compiler.timings)
     tokens = tokens_of_one(bundle).get(fit.graph)
     return stored(
         fit,

@@ -1,12 +1,20 @@
-"""The protocol of everything that can run a graph: `with runner: outputs = runner(inputs)`."""
+"""The protocol of everything that can run a graph: `with runner: outputs = runner(inputs)`.
+
+Calls that do not wait for each other's outputs are started together, so that on a GPU their copies and their computing
+overlap: `run_together`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self
 
 from engines.spec import Array, GraphSpec
+
+#: Waits for a call that is on its way and gives its outputs by name, the same ones every time. Raises `RunnerError`.
+Pending = Callable[[], dict[str, Array]]
 
 
 class Runner(Protocol):
@@ -32,6 +40,27 @@ class Runner(Protocol):
         """Outputs by name. Raises `ValueError` when inputs do not fit the spec, `RunnerError` when the run fails."""
         ...
 
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
+        """Put a call on its way, where the engine can; the inputs may change as soon as it is. Raises as `__call__`."""
+        ...
+
 
 class RunnerError(RuntimeError):
     """Raised when an engine fails on inputs that fit its spec."""
+
+
+def run_together(calls: Iterable[tuple[Runner, Mapping[str, Array]]]) -> list[dict[str, Array]]:
+    """The outputs of calls in order: all are started, each as soon as its inputs are there, then waited for.
+
+    Raises what the first of them raises, when nothing is on its way any more.
+    """
+    pending: list[Pending] = []
+    try:
+        for runner, inputs in calls:
+            pending.append(runner.start(inputs))
+        return [wait() for wait in pending]
+    except BaseException:
+        for wait in pending:
+            with suppress(RunnerError):
+                wait()
+        raise

@@ -192,6 +192,7 @@ class HostCompiler:
 
     def __init__(self, device: HostDevice, version: str = "double-1.0", *, loops: bool = False) -> None:
         self.version = version
+        self.timings = b""
         self._device = device
         self._loops = loops
 
@@ -203,6 +204,7 @@ class HostCompiler:
             onnxruntime.InferenceSession(model, _quiet(), providers=["CPUExecutionProvider"])
         except Exception as error:  # pybind raises its own and bare RuntimeError classes alike
             raise BuildError(f"{self.version} cannot read the graph: {error}") from error
+        self.timings += b"."
         on_share(1.0)
         plan = msgspec.msgpack.encode(([dict(profile) for profile in profiles], model))
         return Built(plan, {f"level {options.level}": 1})

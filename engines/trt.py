@@ -8,7 +8,7 @@ most rows are left out, and said so. A fault of the device fails the batch, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -17,15 +17,15 @@ import numpy as np
 
 from engines.bundle import Bundle
 from engines.engine_set import EngineOptions, EngineSet
-from engines.gpu.buckets import cover
+from engines.gpu.buckets import Shape, cover
 from engines.gpu.compiler import BuildError
 from engines.gpu.device import Device, DeviceError, Loader, OutOfDeviceMemoryError
 from engines.gpu.fit import fit_of
-from engines.gpu.lanes import Flight
+from engines.gpu.lanes import Flight, Lane
 from engines.gpu.machine import Machine, open_machine
 from engines.gpu.plans import PlanError, PlanStore, StoredPlan
 from engines.gpu.ways import Ways
-from engines.runner import RunnerError
+from engines.runner import Pending, RunnerError
 from engines.spec import GRAPHS, Array, GraphSpec
 
 _LOG = logging.getLogger(__name__)
@@ -86,6 +86,11 @@ class TrtRunner:
         return tuple(sorted({shape[0] for shape in self._buckets}))
 
     @property
+    def bucket_shapes(self) -> tuple[Shape, ...]:
+        """Sizes of the free axes that runs have, in the order of the spec's ranges."""
+        return self._buckets
+
+    @property
     def captured(self) -> bool:
         """Whether every bucket runs as a CUDA graph."""
         return self._ways is not None and all(lane.captured for lane in self._ways.lanes)
@@ -117,7 +122,7 @@ class TrtRunner:
         """
         return self.start(inputs)()
 
-    def start(self, inputs: Mapping[str, Array]) -> Callable[[], dict[str, Array]]:
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
         """Put a call on its way; what comes back waits for its outputs. Raises as `__call__`."""
         self._spec.check_inputs(inputs)
         sizes = self._sizes(inputs)
@@ -134,6 +139,22 @@ class TrtRunner:
             return outputs
 
         return wait
+
+    def settled(self, inputs: Mapping[str, Array]) -> Lane:
+        """For measuring: a lane of the bucket that these inputs fill or fit, in which they lie on the device to stay.
+
+        Raises `ValueError` when they take more than one run.
+        """
+        rows, *tokens = (self._sizes(inputs)[axis] for axis in self._spec.ranges)
+        shapes = cover(rows, tuple(tokens), self._buckets)
+        if len(shapes) > 1:
+            raise ValueError(f"{self._spec.name}: came {rows} rows, which take {len(shapes)} runs; expected one")
+        with self._faults():
+            self._device.activate()
+            lane = self._ready().next_lane(shapes[0])
+            lane.collect()
+            lane.settle(inputs)
+        return lane
 
     def _submit(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], sizes: Mapping[str, int]) -> Ways:
         rows, *tokens = (sizes[axis] for axis in self._spec.ranges)

@@ -1,21 +1,18 @@
-"""A bundle under ONNX Runtime: against the network that it was exported from, and against another bundle on clips."""
+"""A bundle under ONNX Runtime against the network that it was exported from."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from engines.activations import without_integers
-from engines.answers import answers
 from engines.bundle import Bundle
-from engines.data.public.manifest import Row
 from engines.engine_set import EngineSet
 from engines.export import open_checkpoint
 from engines.models.rounding import round_weights
@@ -25,45 +22,13 @@ from engines.quantise import is_small
 from engines.reference import reference_engines
 from engines.spec import GRAPHS, TASKS, Array
 
-#: Share of verdicts on clips that may come out otherwise than another bundle's.
-MOST_FLIPS = 0.005
 #: Largest difference of any output. float32 sums in another order differ by about 1e-6 here.
 LOGIT_TOLERANCE = 1e-4
-
-
-class Agreement(msgspec.Struct, frozen=True):
-    """Of one task: how many of `verdicts` flip between two bundles, and the largest difference of their scores."""
-
-    task: str
-    verdicts: int
-    flips: int
-    worst: float
-
-    @property
-    def flip_rate(self) -> float:
-        """In [0, 1]."""
-        return self.flips / max(1, self.verdicts)
 
 
 def is_faithful(parities: Mapping[str, Parity]) -> bool:
     """Whether graphs say what their network says: nothing beyond `LOGIT_TOLERANCE`, and no verdict flips."""
     return all(parity.worst <= LOGIT_TOLERANCE and parity.flips == 0 for parity in parities.values())
-
-
-def compare_on_clips(
-    one: Bundle, other: Bundle, folder: Path, rows: Sequence[Row], on_clip: Callable[[], None] = lambda: None
-) -> list[Agreement]:
-    """What two bundles decide of the same clips by the first one's calibration; `on_clip` twice for each clip.
-
-    Scores are those of verdicts where the policy counts all categories. Raises `ValueError` when there are no clips.
-    """
-    if not rows:
-        raise ValueError(f"{folder}: came no clips to compare on, expected some")
-    scores = [one.calibration.scores(answers(bundle, folder, rows, on_clip).raised(one)) for bundle in (one, other)]
-    thresholds_K = np.array([one.thresholds[task] for task in TASKS], np.float32)
-    flips_K = ((scores[0] >= thresholds_K) != (scores[1] >= thresholds_K)).sum(0)
-    worst_K = np.abs(scores[0] - scores[1]).max(0)
-    return [Agreement(task, len(rows), int(flips_K[k]), float(worst_K[k])) for k, task in enumerate(TASKS)]
 
 
 def verify_bundle(bundle: Bundle, checkpoint: Path, *, batches: int, seed: int) -> dict[str, Parity]:

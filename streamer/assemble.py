@@ -125,8 +125,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             fetcher=stack.enter_context(Fetcher(settings.fetch)),
             sandbox=sandbox,
             recaller=_recaller(settings, bundle, sandbox, open_cache(settings.cache)),
-            embedder=Embedder(engines, bundle.embedding_size),
-            scorer=Scorer(engines.fusion, categories),
+            engines=[(Embedder(engines, bundle.embedding_size), Scorer(engines.fusion, categories))],
             judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
             secret=derived(_secret(settings), b"sampling"),
         )

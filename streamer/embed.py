@@ -6,12 +6,13 @@ Tokens are kept in half precision on every path, so that a cached verdict and a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from engines.engine_set import EngineSet
-from engines.runner import RunnerError
+from engines.runner import RunnerError, run_together
 from engines.spec import Array
 from streamer.errors import EngineFailedError
 from streamer.records import (
@@ -23,6 +24,7 @@ from streamer.records import (
     Float64,
     Marks,
     Modality,
+    Text,
     Tokens,
 )
 
@@ -34,56 +36,112 @@ class Embedder:
     """Runs the encoders. Not thread-safe, as its runners."""
 
     def __init__(self, engines: EngineSet, embedding_size: int) -> None:
-        self._engines = engines
+        self._runners = {Modality.VISION: engines.vision, Modality.AUDIO: engines.audio, Modality.TEXT: engines.text}
         self._embedding_size = embedding_size
 
     def embed(self, cases: Sequence[Case]) -> Embeddings:
         """Tokens of every case, encoding only what was not recalled. Raises `EngineFailedError` (retryable)."""
         started = time.perf_counter()
         tokens = [dict(case.recall.tokens) for case in cases]
-        try:
-            for modality in Modality:
-                missing = [n for n, known in enumerate(tokens) if modality not in known]
-                for n, encoded in zip(missing, self._encode(modality, [cases[n] for n in missing]), strict=True):
-                    tokens[n][modality] = encoded
-        except RunnerError as error:
-            raise EngineFailedError(f"an encoder failed on {len(cases)} cases: {error}") from error
+        missing = {modality: [n for n, known in enumerate(tokens) if modality not in known] for modality in Modality}
+        rolls = {modality: self._roll(modality, [cases[n] for n in ns]) for modality, ns in missing.items() if ns}
+        outputs = self._run(rolls, len(cases))
+        for modality, roll in rolls.items():
+            for n, encoded in zip(missing[modality], roll.tokens(outputs.get(modality)), strict=True):
+                tokens[n][modality] = encoded
         return Embeddings(tokens=tuple(tokens), engine_ms=(time.perf_counter() - started) * 1000)
 
-    def _encode(self, modality: Modality, cases: Sequence[Case]) -> list[Tokens]:
-        if not cases:
-            return []
+    def _roll(self, modality: Modality, cases: Sequence[Case]) -> _Roll:
         if modality is Modality.TEXT:
-            return self._encode_text(cases)
+            return _Texts([case.recall.text for case in cases])
         clips = [_clip_of(case) for case in cases]
         if modality is Modality.VISION:
-            series: list[Array | None] = [clip.frames_TCHW for clip in clips]
-            spans = [_instants(clip.frame_seconds_T) for clip in clips]
-            runner, name = self._engines.vision, "frames_FCHW"
-        else:
-            series = [clip.windows_TS for clip in clips]
-            spans = [_windows(clip.window_seconds_T, clip.window_span_seconds) for clip in clips]
-            runner, name = self._engines.audio, "windows_FS"
-        return _encode_series(lambda array_F: runner({name: array_F}), series, spans, self._embedding_size)
+            frames: list[Array | None] = [clip.frames_TCHW for clip in clips]
+            instants = [_instants(clip.frame_seconds_T) for clip in clips]
+            return _Series("frames_FCHW", frames, instants, self._embedding_size)
+        windows: list[Array | None] = [clip.windows_TS for clip in clips]
+        spans = [_windows(clip.window_seconds_T, clip.window_span_seconds) for clip in clips]
+        return _Series("windows_FS", windows, spans, self._embedding_size)
 
-    def _encode_text(self, cases: Sequence[Case]) -> list[Tokens]:
-        longest = max(len(case.recall.text.ids_L) for case in cases)
-        ids_NL = np.zeros((len(cases), longest), np.int64)
-        segments_NL = np.zeros((len(cases), longest), np.int64)
-        mask_NL = np.zeros((len(cases), longest), np.bool_)
-        for n, case in enumerate(cases):
-            L = len(case.recall.text.ids_L)
-            ids_NL[n, :L], segments_NL[n, :L], mask_NL[n, :L] = (
-                case.recall.text.ids_L,
-                case.recall.text.segments_L,
-                True,
-            )
-        outputs = self._engines.text({"ids_NL": ids_NL, "segments_NL": segments_NL, "mask_NL": mask_NL})
+    def _run(self, rolls: Mapping[Modality, _Roll], cases: int) -> dict[Modality, dict[str, Array]]:
+        """Outputs of the encoders that have something to encode; on a GPU they work side by side."""
+        running = [modality for modality, roll in rolls.items() if roll.rows]
+        try:
+            found = run_together((self._runners[modality], rolls[modality].inputs()) for modality in running)
+        except RunnerError as error:
+            raise EngineFailedError(f"an encoder failed on {cases} cases: {error}") from error
+        return dict(zip(running, found, strict=True))
+
+
+class _Roll(Protocol):
+    """What one encoder takes in for many videos at once, and whose is what."""
+
+    @property
+    def rows(self) -> int:
+        """How much there is to encode; 0 where no video has any."""
+        ...
+
+    def inputs(self) -> dict[str, Array]:
+        """All of it, back to back."""
+        ...
+
+    def tokens(self, outputs: Mapping[str, Array] | None) -> list[Tokens]:
+        """Each video's own again; `outputs` is None where there was nothing. Raises `EngineFailedError`."""
+        ...
+
+
+class _Series:
+    """Frames or windows of many videos."""
+
+    def __init__(self, name: str, arrays: Sequence[Array | None], spans: Sequence[Float64], D: int) -> None:
+        self._name, self._arrays, self._spans, self._D = name, arrays, spans, D
+
+    @property
+    def rows(self) -> int:
+        return sum(len(array) for array in self._arrays if array is not None)
+
+    def inputs(self) -> dict[str, Array]:
+        return {self._name: np.concatenate([array for array in self._arrays if array is not None])}
+
+    def tokens(self, outputs: Mapping[str, Array] | None) -> list[Tokens]:
+        tokens_FPD, marks = np.zeros((0, 1, self._D), np.float16), Marks.none(0)
+        if outputs is not None:
+            tokens_FPD, marks = _half(outputs["tokens_FPD"]), _marks(outputs)
+        P = tokens_FPD.shape[1]
+        result, start = [], 0
+        for array, spans_T2 in zip(self._arrays, self._spans, strict=True):
+            end = start + (0 if array is None else len(array))
+            mask_TP = np.ones((end - start, P), np.bool_)
+            result.append(Tokens(tokens_FPD[start:end], spans_T2, mask_TP, marks.rows(start, end)))
+            start = end
+        return result
+
+
+class _Texts:
+    """Words of many videos, padded to the longest."""
+
+    def __init__(self, texts: Sequence[Text]) -> None:
+        self._texts = texts
+
+    @property
+    def rows(self) -> int:
+        return len(self._texts)
+
+    def inputs(self) -> dict[str, Array]:
+        shape = (len(self._texts), max(len(text.ids_L) for text in self._texts))
+        ids_NL, segments_NL, mask_NL = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
+        for n, text in enumerate(self._texts):
+            L = len(text.ids_L)
+            ids_NL[n, :L], segments_NL[n, :L], mask_NL[n, :L] = text.ids_L, text.segments_L, True
+        return {"ids_NL": ids_NL, "segments_NL": segments_NL, "mask_NL": mask_NL}
+
+    def tokens(self, outputs: Mapping[str, Array] | None) -> list[Tokens]:
+        assert outputs is not None
         tokens_NLD = _half(outputs["tokens_NLD"])
-        lengths = mask_NL.sum(axis=1)
+        lengths = [len(text.ids_L) for text in self._texts]
         return [
             Tokens(tokens_NLD[n : n + 1, :L], np.zeros((1, 2)), np.ones((1, L), np.bool_), Marks.none(1))
-            for n, L in enumerate(lengths.tolist())
+            for n, L in enumerate(lengths)
         ]
 
 
@@ -108,25 +166,6 @@ def _instants(seconds_T: Float64) -> Float64:
 
 def _windows(seconds_T: Float64, span_seconds: float) -> Float64:
     return np.stack([seconds_T, seconds_T + span_seconds], axis=1)
-
-
-def _encode_series(
-    run: Callable[[Array], Mapping[str, Array]], series: Sequence[Array | None], spans: Sequence[Float64], D: int
-) -> list[Tokens]:
-    """Encode frames or windows of many videos back to back, and hand each video its own again."""
-    present = [array for array in series if array is not None]
-    tokens_FPD, marks = np.zeros((0, 1, D), np.float16), Marks.none(0)
-    if present:
-        outputs = run(np.concatenate(present))
-        tokens_FPD, marks = _half(outputs["tokens_FPD"]), _marks(outputs)
-    P = tokens_FPD.shape[1]
-    result, start = [], 0
-    for array, spans_T2 in zip(series, spans, strict=True):
-        end = start + (0 if array is None else len(array))
-        mask_TP = np.ones((end - start, P), np.bool_)
-        result.append(Tokens(tokens_FPD[start:end], spans_T2, mask_TP, marks.rows(start, end)))
-        start = end
-    return result
 
 
 def _marks(outputs: Mapping[str, Array]) -> Marks:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
-from engines.runner import Runner, RunnerError
+from engines.runner import Runner, RunnerError, run_together
 from engines.spec import Array
 from streamer.categories import Categories, raised
 from streamer.errors import EngineFailedError
@@ -38,10 +39,8 @@ class Scorer:
         started = time.perf_counter()
         if not embeddings.tokens:
             return Fusion((), 0.0)
-        inputs = fusion_inputs(embeddings.tokens)
-        outputs = self._run(inputs)
-        logits_NK = np.ascontiguousarray(outputs["logits_NK"], dtype=np.float32)
-        without_NKM = self._logits_without(inputs, logits_NK)
+        outputs, without_NKM = self._outputs(fusion_inputs(embeddings.tokens))
+        logits_NK = np.asarray(outputs["logits_NK"], np.float32)
         cases = tuple(
             Fused(
                 logits_K=logits_NK[n],
@@ -74,26 +73,32 @@ class Scorer:
             categories=categories,
         )
 
-    def _logits_without(self, inputs: Mapping[str, Array], logits_NK: Float32) -> Float32:
-        """(N, K, M) logits with each modality left out; the logits themselves where it is missing anyway."""
-        without_NKM = np.repeat(logits_NK[:, :, None], len(Modality), axis=2)
-        for m, modality in enumerate(Modality):
-            having = np.flatnonzero(inputs[_INPUTS[modality][1]].any(axis=1))
-            if having.size:
-                outputs = self._run(_without(inputs, modality, having))
-                without_NKM[having, :, m] = np.asarray(outputs["logits_NK"], np.float32)
-        return without_NKM
+    def _outputs(self, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], Float32]:
+        """The network's outputs, and (N, K, M) logits with each modality left out; all runs are started together.
 
-    def _run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        Where a modality is missing anyway, the logits without it are the logits themselves.
+        """
+        having = {modality: np.flatnonzero(inputs[_INPUTS[modality][1]].any(axis=1)) for modality in Modality}
+        lesser = {modality: cases for modality, cases in having.items() if cases.size}
+        outputs, *others = self._run(inputs, lesser)
+        without_NKM = np.repeat(np.asarray(outputs["logits_NK"], np.float32)[:, :, None], len(Modality), axis=2)
+        for (modality, cases), other in zip(lesser.items(), others, strict=True):
+            without_NKM[cases, :, list(Modality).index(modality)] = other["logits_NK"]
+        return outputs, without_NKM
+
+    def _run(self, inputs: Mapping[str, Array], lesser: Mapping[Modality, Int64]) -> list[dict[str, Array]]:
+        """Outputs of all cases, and of those that have a modality without it."""
+        batches = chain([inputs], (_without(inputs, modality, cases) for modality, cases in lesser.items()))
         try:
-            outputs = self._fusion(inputs)
+            found = run_together((self._fusion, batch) for batch in batches)
         except RunnerError as error:
             rows = len(inputs["text_mask_NL"])
             raise EngineFailedError(f"fusion failed on {rows} cases: {error}") from error
-        for name, array in outputs.items():
-            if not np.isfinite(np.asarray(array, np.float32)).all():
-                raise EngineFailedError(f"fusion gave {name} of shape {array.shape} that is not finite")
-        return outputs
+        for outputs in found:
+            for name, array in outputs.items():
+                if not np.isfinite(np.asarray(array, np.float32)).all():
+                    raise EngineFailedError(f"fusion gave {name} of shape {array.shape} that is not finite")
+        return found
 
 
 def fusion_inputs(cases: Sequence[Mapping[Modality, Tokens]]) -> dict[str, Array]:

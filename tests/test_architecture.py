@@ -171,6 +171,14 @@ def test_the_stream_starts_without_what_training_needs() -> None:
     assert done.returncode == 0, f"after {done.stdout.split()[-1:]}: {done.stderr}"
 
 
+def test_plans_are_built_and_run_without_what_training_needs() -> None:
+    training_only = "torch,torchvision,onnxscript,matplotlib,transformers,scipy,sklearn"
+    wanted = ["engines.trt", "engines.build", "engines.answers", "engines.data.feeds"]
+    command = [sys.executable, "-c", IMPORT_WITHOUT, training_only, *wanted]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, f"after {done.stdout.split()[-1:]}: {done.stderr}"
+
+
 def test_the_command_line_loads_nothing_heavy_before_a_command_runs() -> None:
     heavy = "torch,av,onnxruntime,confluent_kafka,redis,faiss,sklearn"
     command = [sys.executable, "-c", IMPORT_WITHOUT, heavy, "streamer.cli"]

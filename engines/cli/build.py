@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engines.cli.common import BundleArgument, JsonOption, errors_told, need_packages, print_json
-from engines.spec import Precision
+from engines.spec import GRAPHS, Precision
 
 if TYPE_CHECKING:
     from engines.build import BuildReport, Recipe
@@ -33,6 +33,7 @@ def build(
     ] = None,
     clips: Annotated[int, typer.Option(min=1, help="How many of them, of the split train.")] = 64,
     device: Annotated[int, typer.Option(min=0, help="Which GPU, as the driver counts.")] = 0,
+    graph: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated. None: all four.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Build also what is there already.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,6 +47,8 @@ def build(
     from engines.gpu.compiler import BuildOptions
     from engines.gpu.traffic import read_traffic
 
+    if unknown := sorted(set(graph or ()) - set(GRAPHS)):
+        raise typer.BadParameter(f"--graph: came {unknown}, expected some of {list(GRAPHS)}")
     with errors_told():
         recipe = Recipe(
             precision=precision,
@@ -53,7 +56,7 @@ def build(
             traffic=read_traffic(traffic) if traffic else None,
             options=BuildOptions(level=level),
         )
-        reports = _built(bundle, plans, recipe, device, (data, clips), again=again)
+        reports = _built(bundle, plans, recipe, device, (data, clips), graph or GRAPHS, again=again)
     if as_json:
         print_json(reports)
         return
@@ -69,7 +72,14 @@ def build(
 
 
 def _built(
-    name: str, plans: Path, recipe: Recipe, device: int, measured: tuple[Path | None, int], *, again: bool
+    name: str,
+    plans: Path,
+    recipe: Recipe,
+    device: int,
+    measured: tuple[Path | None, int],
+    graphs: Sequence[str],
+    *,
+    again: bool,
 ) -> list[BuildReport]:
     from engines.answers import Choice
     from engines.build import build
@@ -79,14 +89,15 @@ def _built(
     from engines.gpu.compiler import BuildError
     from engines.gpu.machine import open_machine
     from engines.gpu.plans import PlanStore
-    from engines.spec import GRAPHS
 
     bundle, machine, store = Bundle.load(name), open_machine(device), PlanStore(plans.expanduser())
     data, clips = measured
     feeds = feeds_of(bundle, data, spread(Choice(split="train").of(read_rows(data)), clips)) if data else None
-    with _shares(len(GRAPHS)) as on_share:
+    with _shares(len(graphs)) as on_share:
         try:
-            return build(bundle, recipe, machine, store, calibrating=feeds, again=again, on_share=on_share)
+            return build(
+                bundle, recipe, machine, store, calibrating=feeds, graphs=graphs, again=again, on_share=on_share
+            )
         except BuildError as error:
             raise ValueError(f"{bundle.name}: {error}") from error
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from engines.bundle import Preprocessing
 from engines.data.clips import Clip, read_clip
+from engines.data.public.manifest import Row
+
+#: Clips that are decoded before the first of them is judged.
+CHUNK = 64
+
+
+def decoded(folder: Path, rows: Sequence[Row], sizes: Preprocessing) -> Iterator[Clip]:
+    """The clips of rows of a folder, in order, `CHUNK` at a time; nothing of them stays on the disk."""
+    for start in range(0, len(rows), CHUNK):
+        with tempfile.TemporaryDirectory() as scratch:
+            files = [row.path(folder) for row in rows[start : start + CHUNK]]
+            yield from decode(files, Path(scratch), sizes)
 
 
 def decode(files: Sequence[Path], folder: Path, sizes: Preprocessing) -> list[Clip]:

@@ -42,7 +42,9 @@ class Built:
 
 
 class Compiler(Loader, Protocol):
-    """Builds plans, and loads them."""
+    """Builds plans, and loads them. `timings` are what it has learnt of this device, for builds to come."""
+
+    timings: bytes
 
     def build(
         self, model: bytes, profiles: Sequence[Profile], options: BuildOptions, on_share: Callable[[float], None]

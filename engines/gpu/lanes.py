@@ -116,8 +116,7 @@ class Lane:
     def submit(self, flight: Flight, inputs: Mapping[str, Array]) -> None:
         """Start a run for rows `flight.start` and `flight.count` on. The lane has to be empty."""
         rows = slice(flight.start, flight.start + flight.count)
-        for name, array in inputs.items():
-            _fill(self._inputs.arrays[name], array[rows])
+        self._fill({name: array[rows] for name, array in inputs.items()})
         device, streams = self._device, self._streams
         self._inputs.come(streams.inward)
         device.record(self._arrived, streams.inward)
@@ -139,11 +138,29 @@ class Lane:
             rows = (slice(flight.count), *map(slice, target.shape[1:]))
             target[flight.start : flight.start + flight.count] = self._outputs.arrays[name][rows]
 
+    def settle(self, inputs: Mapping[str, Array]) -> None:
+        """Put inputs on the device to stay there. The lane has to be empty."""
+        self._fill(inputs)
+        self._inputs.come(self._streams.compute)
+        self.wait()
+
+    def launch(self) -> None:
+        """Put a run of what lies on the device on the stream, and nothing else."""
+        self._run()
+
+    def wait(self) -> None:
+        """Wait for all runs that were launched."""
+        self._device.synchronise(self._streams.compute)
+
     def close(self) -> None:
         """Give its graph and its events back."""
         with self._events:
             if self._graph is not None:
                 self._device.close_graph(self._graph)
+
+    def _fill(self, inputs: Mapping[str, Array]) -> None:
+        for name, rows in inputs.items():
+            _pad(self._inputs.arrays[name], rows)
 
     def _run(self) -> None:
         if self._graph is None:
@@ -163,7 +180,7 @@ def _event(device: Device, stack: ExitStack) -> int:
     return event
 
 
-def _fill(block: Array, rows: Array) -> None:
+def _pad(block: Array, rows: Array) -> None:
     """Copy rows in, zeros beside their tokens: what is masked there must be finite, too. Further rows are let be."""
     for axis, (room, size) in enumerate(zip(block.shape[1:], rows.shape[1:], strict=True), start=1):
         if size < room:

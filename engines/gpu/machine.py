@@ -20,7 +20,7 @@ class Machine:
 
 def open_machine(index: int = 0) -> Machine:
     """The device of that number. Raises `RunnerError` saying what is missing, before any object of TensorRT exists."""
-    if fault := machine_fault():
+    if fault := machine_fault(index):
         raise RunnerError(fault)
     from engines.gpu.cuda import CudaDevice
     from engines.gpu.trt_library import TensorRt
@@ -31,9 +31,9 @@ def open_machine(index: int = 0) -> Machine:
         raise RunnerError(f"TensorRT: {error}") from error
 
 
-def machine_fault() -> str | None:
-    """Why TensorRT cannot run here, and what to do; None when it can."""
-    if fault := driver_fault():
+def machine_fault(index: int = 0) -> str | None:
+    """Why TensorRT cannot run on that device, and what to do; None when it can."""
+    if fault := driver_fault(index):
         return f"TensorRT needs a GPU: {fault}"
     try:
         import engines.gpu.cuda

@@ -82,16 +82,12 @@ class PlanStore:
         """Write a plan to its place, which what it fits and its buckets decide."""
         header = msgspec.json.encode(plan.header)
         place = self._place(plan.header)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=".building-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_MAGIC + len(header).to_bytes(_LENGTH_BYTES, "little") + header + plan.body)
-            Path(name).replace(place)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        _write(place, _MAGIC + len(header).to_bytes(_LENGTH_BYTES, "little") + header + plan.body)
         return place
+
+    def save_timings(self, fit: Fit, timings: bytes) -> None:
+        """Keep what a compiler has learnt."""
+        _write(self._timings(fit), timings)
 
     def find(self, fit: Fit) -> StoredPlan:
         """The newest plan that fits. Raises `PlanError`: what is there, and what was expected."""
@@ -107,6 +103,15 @@ class PlanStore:
             others.append(f"{path.name} has {', '.join(unlike)}")
         there = "; ".join(others) or "nothing is there"
         raise PlanError(f"no plan of {fit.graph} in {fit.precision} for {fit.device} and {fit.library}: {there}")
+
+    def timings(self, fit: Fit) -> bytes:
+        """What a compiler has learnt of the device that plans fit; empty at first."""
+        path = self._timings(fit)
+        return path.read_bytes() if path.exists() else b""
+
+    def _timings(self, fit: Fit) -> Path:
+        known = hashlib.sha256(f"{fit.library} {fit.device}".encode()).hexdigest()[:12]
+        return self.folder / f"timings-{known}.cache"
 
     def seek(self, fit: Fit) -> PlanHeader | None:
         """What the newest whole plan that fits says of itself; None when there is none."""
@@ -166,6 +171,19 @@ def read_plan(path: Path) -> StoredPlan:
     if (found := hashlib.sha256(body).hexdigest()) != header.sha256:
         raise PlanError(f"{path}: came sha256 {found}, its header says {header.sha256}: build it again")
     return StoredPlan(header, body)
+
+
+def _write(place: Path, content: bytes) -> None:
+    """Beside its place first, so that it is there whole or not at all."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=".building-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(name).replace(place)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _header(path: Path, content: bytes) -> tuple[PlanHeader, int]:

@@ -70,7 +70,7 @@ class TensorRt:
     def __init__(self) -> None:
         self._log = _Log()
         self._runtime: Any = None
-        self._timings = b""
+        self.timings = b""
 
     @property
     def version(self) -> str:
@@ -100,13 +100,13 @@ class TensorRt:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
         config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
         config.progress_monitor = _Monitor(on_share)
-        timings = config.create_timing_cache(self._timings)
+        timings = config.create_timing_cache(self.timings)
         config.set_timing_cache(timings, False)
         _add_profiles(builder, config, profiles)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise BuildError(f"{self.version} cannot build: {self._log.take()}")
-        self._timings = bytes(timings.serialize())
+        self.timings = bytes(timings.serialize())
         return Built(bytes(plan), self._layers(bytes(plan)))
 
     def _layers(self, plan: bytes) -> Mapping[str, int]:

@@ -13,10 +13,11 @@ import onnx
 
 from engines.precision.choice import BF16, FP16
 from engines.precision.half import in_half, simulated
+from engines.precision.masks import with_masks_as_numbers
 from engines.precision.plain import as_float
 from engines.spec import Array, Precision
 
-__all__ = ["PRECISIONS", "at_precision", "simulated"]
+__all__ = ["PRECISIONS", "at_precision", "fit_for_tensorrt", "simulated"]
 
 CALIBRATED = frozenset({"int8", "fp8"})
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -40,3 +41,8 @@ def at_precision(
     if precision == "fp32":
         return plain
     return in_half(plain, {"fp16": FP16, "bf16": BF16}[precision])
+
+
+def fit_for_tensorrt(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that TensorRT computes rightly; its values are the same."""
+    return with_masks_as_numbers(model)

@@ -141,3 +141,18 @@ def at_opset(model: onnx.ModelProto, least: int) -> onnx.ModelProto:
     for entry in raised.opset_import:
         entry.version = least if entry.domain == "" else entry.version
     return raised
+
+
+def without_unused(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model, without the nodes and constants that lead to no output. Changes it in place."""
+    graph = model.graph
+    needed, nodes = {value.name for value in graph.output}, []
+    for node in reversed(graph.node):
+        if needed & {*node.output}:
+            needed |= {*node.input}
+            nodes.append(node)
+    constants = [tensor for tensor in graph.initializer if tensor.name in needed]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(reversed(nodes))
+    graph.initializer.extend(constants)
+    return model

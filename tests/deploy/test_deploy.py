@@ -9,53 +9,101 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+import typer
+from typer.core import TyperGroup
 
+from streamer.cli import app
 from streamer.settings import load_settings
+from tests.deploy.files import ROOT, SERVICES, STAGES, VOLUMES, default_profiles, stage_of, started
 
-ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("earshot", "topics")
-
-
-def instructions() -> list[tuple[str, str]]:
-    """Instruction and argument of each line of the Dockerfile, continuation lines joined."""
-    text = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return [(line.split(None, 1)[0], " ".join(line.split(None, 1)[1].split())) for line in lines]
+OURS = ("earshot", "topics", "earshot-gpu", "plans")
+WORKERS = ("earshot", "earshot-gpu")
+IMAGES = ("cpu", "gpu")
 
 
 def environment(monkeypatch: pytest.MonkeyPatch, service: str) -> None:
     for name, value in SERVICES[service]["environment"].items():
         monkeypatch.setenv(name, re.sub(r"\$\{\w+:\?.*\}", "0123456789abcdef0123456789abcdef", value))
-    for instruction, argument in instructions():
-        if instruction == "ENV":
-            for name, value in re.findall(r"(EARSHOT_\w+)=(\S+)", argument):
-                monkeypatch.setenv(name, value)
+    for name, value in stage_of(service).variables.items():
+        if name.startswith("EARSHOT_"):
+            monkeypatch.setenv(name, value)
 
 
-def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+def test_what_the_images_copy_is_there_and_not_ignored() -> None:
     allowed = {
         line[1:] for line in (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"
     }
-    copied = [argument.split()[:-1] for name, argument in instructions() if name == "COPY" and "--from" not in argument]
-    sources = {source for sources in copied for source in sources}
-    assert sources == allowed
-    assert [source for source in sources if not (ROOT / source).exists()] == []
+    for name in ("build", "build-gpu"):
+        copied = {source for sources, _ in STAGES[name].copied for source in sources}
+        assert copied == allowed
+    assert [source for source in allowed if not (ROOT / source).exists()] == []
 
 
-def test_the_image_runs_as_nobody_in_particular_and_says_how_it_is() -> None:
-    said = dict(instructions())
-    user, group = said["USER"].split(":")
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_runs_as_nobody_in_particular_and_says_how_it_is(image: str) -> None:
+    said = STAGES[image]
+    user, group = said.the("USER").split(":")
     assert int(user) >= 10_000
     assert int(group) >= 10_000
-    assert "/healthz" in said["HEALTHCHECK"]
-    assert json.loads(said["ENTRYPOINT"]) == ["earshot"]
-    assert [argument for name, argument in instructions() if name == "FROM" and ":" not in argument] == []
+    assert "/healthz" in said.the("HEALTHCHECK")
+    assert json.loads(said.the("ENTRYPOINT")) == ["earshot"]
+    for folder in said.the("VOLUME").split():
+        assert any(f"install -d -o {user} -g {group} -m 0700" in run and folder in run for run in said.arguments("RUN"))
+
+
+def test_bases_are_named_with_their_versions_and_the_last_image_is_for_the_cpu() -> None:
+    assert [stage.base for stage in STAGES.values() if ":" not in stage.base and stage.base not in STAGES] == []
+    assert list(STAGES)[-1] == "cpu"
+    assert STAGES["gpu"].base == STAGES["build-gpu"].base == "tensorrt"
+    assert re.fullmatch(r"nvcr\.io/nvidia/tensorrt:\d\d\.\d\d-py3", STAGES["tensorrt"].base)
+
+
+def test_images_differ_in_what_a_gpu_needs_and_in_nothing_else() -> None:
+    cpu, gpu = STAGES["cpu"], STAGES["gpu"]
+    for instruction in ("USER", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL", "ENTRYPOINT", "CMD"):
+        assert cpu.the(instruction) == gpu.the(instruction)
+    assert gpu.variables == cpu.variables | {
+        "NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
+        "EARSHOT_ENGINE__KIND": "trt",
+        "EARSHOT_ENGINE__PLANS": "/plans",
+        "EARSHOT_ENGINE__BUILD": "false",
+    }
+
+
+def test_plans_are_written_by_one_service_and_only_read_by_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, "earshot-gpu")
+    engine = load_settings().engine
+    assert (engine.kind, engine.plans, engine.build) == ("trt", Path("/plans"), False)
+    (writer,), (*_, reader) = SERVICES["plans"]["volumes"], SERVICES["earshot-gpu"]["volumes"]
+    assert (writer, reader) == (f"plans:{engine.plans}", f"plans:{engine.plans}:ro")
+    assert "plans" in VOLUMES
+    monkeypatch.delenv("EARSHOT_ENGINE__BUNDLE")
+    assert SERVICES["plans"]["command"] == ["build", load_settings().engine.bundle, "--plans", str(engine.plans)]
+    assert SERVICES["plans"]["network_mode"] == "none"
+
+
+@pytest.mark.parametrize("service", ["plans", "earshot-gpu"])
+def test_a_service_of_the_gpu_image_is_given_one(service: str) -> None:
+    assert SERVICES[service]["deploy"]["resources"]["reservations"]["devices"] == [
+        {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+    ]
+
+
+def test_one_worker_is_started_whichever_profile_is_named() -> None:
+    around = {"kafka", "redis", "topics"}
+    assert started(default_profiles()) == started({"cpu"}) == around | {"earshot"}
+    assert started({"gpu"}) == around | {"plans", "earshot-gpu"}
+
+
+@pytest.mark.parametrize("service", [name for name in OURS if "command" in SERVICES[name]])
+def test_what_a_container_runs_is_a_command_of_earshot(service: str) -> None:
+    words = list(SERVICES[service]["command"])
+    command = typer.main.get_command(app)
+    while isinstance(command, TyperGroup):
+        command = command.commands[words.pop(0)]
+    command.make_context(service, words)  # raises where it does not take these
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -87,18 +135,21 @@ def test_everything_waits_for_what_it_needs() -> None:
     }
     assert waits["topics"] == {"kafka": "service_healthy"}
     assert waits["earshot"] == {"topics": "service_completed_successfully", "redis": "service_healthy"}
+    assert waits["earshot-gpu"] == waits["earshot"] | {"plans": "service_completed_successfully"}
     for waiting in waits.values():
         for name, condition in waiting.items():
             assert condition != "service_healthy" or "test" in SERVICES[name]["healthcheck"]
 
 
-def test_the_grace_of_a_stop_is_longer_than_the_drain() -> None:
-    grace_seconds = float(SERVICES["earshot"]["stop_grace_period"].removesuffix("s"))
+@pytest.mark.parametrize("service", WORKERS)
+def test_the_grace_of_a_stop_is_longer_than_the_drain(service: str) -> None:
+    grace_seconds = float(SERVICES[service]["stop_grace_period"].removesuffix("s"))
     assert grace_seconds > load_settings().worker.drain_seconds
 
 
-def test_the_spool_of_a_container_holds_the_largest_video() -> None:
-    spool = next(mount for mount in SERVICES["earshot"]["tmpfs"] if mount.startswith("/spool"))
+@pytest.mark.parametrize("service", WORKERS)
+def test_the_spool_of_a_container_holds_the_largest_video(service: str) -> None:
+    spool = next(mount for mount in SERVICES[service]["tmpfs"] if mount.startswith("/spool"))
     assert "size=1g" in spool
     assert load_settings().fetch.max_bytes <= 1 << 30
 

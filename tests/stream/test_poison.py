@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from engines.engine_set import EngineSet, open_engines
-from engines.runner import Runner, RunnerError
+from engines.runner import Pending, Runner, RunnerError
 from engines.spec import Array, GraphSpec
 from streamer import wire
 from streamer.assemble import Parts, categories_of, open_parts
@@ -126,6 +126,10 @@ class Particular:
             raise self._error
         return self._runner(inputs)
 
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
+        outputs = self(inputs)
+        return lambda: outputs
+
 
 def failing(parts: Parts, stack: ExitStack, options: Any, error: Exception) -> Parts:
     """The same parts with an engine that cannot stand a long title."""
@@ -136,8 +140,12 @@ def failing(parts: Parts, stack: ExitStack, options: Any, error: Exception) -> P
         fetcher=stack.enter_context(Fetcher(options.fetch)),
         sandbox=parts.sandbox,
         recaller=Recaller(parts.bundle, MemoryCache(2**24), plan_id="p", secret=b"s" * 32),
-        embedder=Embedder(engines, parts.bundle.embedding_size),
-        scorer=Scorer(engines.fusion, categories_of(parts.bundle, options.policy)),
+        engines=[
+            (
+                Embedder(engines, parts.bundle.embedding_size),
+                Scorer(engines.fusion, categories_of(parts.bundle, options.policy)),
+            )
+        ],
         judgement=Judgement(options.policy, {task: parts.bundle.thresholds[task] for task in TASKS}, parts.lineage),
         secret=b"s" * 32,
     )

@@ -1,0 +1,1 @@
+"""What engines can do on the GPU of this machine, beside torch on the same work."""

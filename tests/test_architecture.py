@@ -30,6 +30,7 @@ BEYOND_INFERENCE = {
     "streamer.cli.ab": ("engines.outcomes", "engines.data.rows"),
     "streamer.cli.pilot": ("engines.pilot", "engines.data.rows"),
     "streamer.bench": ("engines.data.world",),
+    "streamer.bench.gpu": ("engines.build", "engines.measure", "engines.precision", "engines.data"),
 }
 
 #: Stands for somebody else's program: what the stream is measured against.
@@ -56,6 +57,7 @@ HOMES = {
         "engines.privacy",
         "engines.export",
         "engines.reference",
+        "engines.measure",
     ),
     "onnx": (
         "engines.precision",
@@ -66,6 +68,8 @@ HOMES = {
         "engines.verify",
         "engines.learn.stored",
         "engines.build",
+        "engines.measure",
+        "streamer.bench.gpu.towers",
         "engines.models.pretrained",
     ),
     # settings reads, schemas writes

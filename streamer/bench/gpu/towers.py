@@ -1,0 +1,103 @@
+"""Single towers on the GPU: the starter's eye in several precisions, and ViT-B/16 beside torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import onnx
+
+from engines.bundle import Bundle
+from engines.gpu.machine import Machine
+from engines.gpu.plans import PlanStore
+from engines.measure.graphs import only, resident, runner_of
+from engines.precision import at_precision
+from engines.spec import Array, GraphSpec, Precision
+from streamer.bench.gpu.lines import Line
+
+#: Frames of a run: of the eye, of ViT-B/16.
+EYE_FRAMES, VIT_FRAMES = 256, 64
+_SEED = 7
+#: What the H100 of docs/gpu.md's table gave: frames a second.
+_EYE_GOALS: dict[Precision, float] = {"fp16": 49_000.0, "int8": 79_000.0}
+
+
+def eye_lines(bundle: Bundle, machine: Machine, store: PlanStore, frames_FCHW: Array) -> Iterator[Line]:
+    """Frames a second of what makes tokens of frames, without the priors beside it; int8 measured on these frames."""
+    model = only(onnx.load(bundle.graph_path("vision")), "tokens_FPD")
+    spec = bundle.graphs["vision"]
+    eye = GraphSpec("eye", spec.inputs, spec.outputs[:1], spec.ranges)
+    given = {"frames_FCHW": _filled(frames_FCHW, EYE_FRAMES)}
+    tokens_FPD: dict[str, Array] = {}
+    for precision in ("fp32", "fp16", "int8"):
+        graph = at_precision(model, precision, [{"frames_FCHW": frames_FCHW[n : n + 8]} for n in range(0, 64, 8)])
+        with runner_of(graph, eye, [(EYE_FRAMES,)], machine, store, precision=precision, fixed={"P": 4}) as runner:
+            taken = resident(runner, given)
+            tokens_FPD[precision] = runner(given)["tokens_FPD"]
+        yield Line(
+            what=f"eye in {precision}, {EYE_FRAMES} frames",
+            value=1000 * EYE_FRAMES / taken.ms,
+            unit="frames/s",
+            least=_EYE_GOALS.get(precision),
+            detail=f"{taken.ms} ms, {taken.low_ms} to {taken.high_ms}; cosine of tokens to fp32 "
+            f"{_cosine(tokens_FPD[precision], tokens_FPD['fp32']):.4f}",
+        )
+
+
+def vit_lines(
+    machine: Machine, store: PlanStore, *, precisions: Sequence[Precision] = ("fp16", "fp8", "int8"), compile_too: bool
+) -> Iterator[Line]:
+    """ViT-B/16 with random weights on random frames: engines, torch eager and `torch.compile`."""
+    from engines.measure.eager import compiled, eager
+    from engines.measure.vit import SPEC, TOKENS, VitB16, as_onnx
+
+    network = VitB16(_SEED)
+    model = as_onnx(network)
+    rng = np.random.default_rng(_SEED)
+    frames_FCHW = rng.standard_normal((VIT_FRAMES, 3, 224, 224)).astype(np.float32).clip(-1, 1)
+    given = {"frames_FCHW": frames_FCHW}
+    ms: dict[str, float] = {}
+    tokens_FPD: dict[str, Array] = {}
+    for precision in precisions:
+        graph = at_precision(model, precision, [{"frames_FCHW": frames_FCHW[n : n + 4]} for n in range(0, 16, 4)])
+        with runner_of(
+            graph, SPEC, [(VIT_FRAMES,)], machine, store, precision=precision, fixed={"P": TOKENS}
+        ) as runner:
+            taken = resident(runner, given)
+            tokens_FPD[precision] = runner(given)["tokens_FPD"]
+        ms[precision] = taken.ms
+        yield Line(
+            what=f"ViT-B/16 in {precision}, {VIT_FRAMES} frames",
+            value=1000 * VIT_FRAMES / taken.ms,
+            unit="frames/s",
+            detail=f"{taken.ms} ms, {taken.low_ms} to {taken.high_ms}; cosine of tokens to fp16 "
+            f"{_cosine(tokens_FPD[precision], tokens_FPD['fp16']):.4f}",
+        )
+        if precision != "fp16":
+            yield Line(what=f"ViT-B/16, fp16 / {precision}", value=ms["fp16"] / taken.ms, unit="", least=1.4)
+    torch_ms = eager(network, SPEC, given, half=True).ms
+    yield Line(
+        what="ViT-B/16, torch eager / engine in fp16",
+        value=torch_ms / ms["fp16"],
+        unit="",
+        least=1.7,
+        detail=f"torch {torch_ms} ms",
+    )
+    if compile_too:
+        faster_ms = compiled(network, SPEC, given).ms
+        yield Line(
+            what="ViT-B/16, torch.compile max-autotune / engine in fp16",
+            value=faster_ms / ms["fp16"],
+            unit="",
+            least=1.25,
+            detail=f"torch.compile {faster_ms} ms",
+        )
+
+
+def _filled(frames_FCHW: Array, count: int) -> Array:
+    return np.resize(frames_FCHW, (count, *frames_FCHW.shape[1:]))
+
+
+def _cosine(one: Array, other: Array) -> float:
+    x, y = np.asarray(one, np.float64).ravel(), np.asarray(other, np.float64).ravel()
+    return float(x @ y / np.sqrt((x @ x) * (y @ y)))

@@ -20,8 +20,7 @@ import onnx
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from engines.models.rounding import LEAST_ELEMENTS
-from engines.quantise import store_small
+from engines.quantise import LEAST_ELEMENTS, store_small
 from engines.spec import Array
 
 #: Of nodes between two convolutions, that integers pass as they are or that ONNX Runtime computes in integers.

@@ -17,8 +17,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from engines.models.rounding import LEAST_ELEMENTS, MOST
-
+#: Weights of fewer elements save too little to be worth an error.
+LEAST_ELEMENTS = 1024
+#: Of int8; -128 is left out, so that a weight and its negative are rounded alike.
+MOST = 127
 #: Operator -> the input that holds its weight.
 _WEIGHT_INPUTS = {"Conv": 1, "Gemm": 1, "MatMul": 1, "Gather": 0}
 

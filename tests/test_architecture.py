@@ -42,7 +42,7 @@ HOMES = {
     "obstore": ("streamer.fetch",),
     "httpcore2": ("streamer.fetch",),
     "prometheus_client": ("streamer.metrics", "streamer.admin"),
-    "onnxruntime": ("engines.ort", "engines.activations", PEER),
+    "onnxruntime": ("engines.ort", "engines.activations", "engines.precision", PEER),
     "tensorrt": ("engines.trt", "engines.build"),
     "tokenizers": ("engines.tokenizer",),
     "faiss": ("engines.active.hnsw",),

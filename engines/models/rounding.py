@@ -5,10 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-#: Weights of fewer elements save too little to be worth an error.
-LEAST_ELEMENTS = 1024
-#: Of int8; -128 is left out, so that a weight and its negative are rounded alike.
-MOST = 127
+from engines.quantise import LEAST_ELEMENTS, MOST
 
 
 def round_weights(network: nn.Module, *, convolutions: bool = False) -> None:

@@ -11,7 +11,9 @@ from typing import get_args
 
 import onnx
 
-from engines.precision.choice import BF16, FP16
+from engines.precision.calibrate import calibrated
+from engines.precision.choice import BF16, FP16, Half
+from engines.precision.eight import FP8, INT8, Eight, quantised
 from engines.precision.half import in_half, simulated
 from engines.precision.masks import with_masks_as_numbers
 from engines.precision.plain import as_float
@@ -19,8 +21,9 @@ from engines.spec import Array, Precision
 
 __all__ = ["PRECISIONS", "at_precision", "fit_for_tensorrt", "simulated"]
 
-CALIBRATED = frozenset({"int8", "fp8"})
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+HALVES: dict[Precision, Half] = {"fp16": FP16, "bf16": BF16}
+EIGHTS: dict[Precision, Eight] = {"int8": INT8, "fp8": FP8}
 
 
 def at_precision(
@@ -35,12 +38,15 @@ def at_precision(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision: came {precision!r}, expected one of {list(PRECISIONS)}")
-    if precision in CALIBRATED and not batches:
+    if precision in EIGHTS and not batches:
         raise ValueError(f"{precision}: came no batches, expected inputs of real clips to measure ranges on")
     plain = as_float(model)
     if precision == "fp32":
         return plain
-    return in_half(plain, {"fp16": FP16, "bf16": BF16}[precision])
+    if precision in HALVES:
+        return in_half(plain, HALVES[precision])
+    eight = EIGHTS[precision]
+    return quantised(in_half(plain, FP16), calibrated(plain, eight, batches), eight)
 
 
 def fit_for_tensorrt(model: onnx.ModelProto) -> onnx.ModelProto:

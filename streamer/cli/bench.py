@@ -49,7 +49,7 @@ def bench(
     from streamer.report.table import console
 
     if names == [GPU]:
-        _gpu(config, plans, report, as_json=as_json)
+        _gpu(config, plans, report, quick=quick, as_json=as_json)
         return
     if unknown := [name for name in names or () if name not in BENCHES]:
         raise usage_error(f"bench: came {', '.join(unknown)}; expected some of {', '.join(BENCHES)}, or {GPU} alone")
@@ -76,7 +76,8 @@ def bench(
         console().print(table(results))
 
 
-def _gpu(config: Path | None, plans: Path, report: Path | None, *, as_json: bool) -> None:
+def _gpu(config: Path | None, plans: Path, report: Path | None, *, quick: bool, as_json: bool) -> None:
+    from engines.gpu.machine import open_machine
     from engines.runner import RunnerError
     from streamer.assemble import load_bundle
     from streamer.bench.gpu.lines import table, write
@@ -92,8 +93,9 @@ def _gpu(config: Path | None, plans: Path, report: Path | None, *, as_json: bool
             found = gpu_report(
                 bundle,
                 plans.expanduser(),
-                device=settings.engine.device,
+                open_machine(settings.engine.device),
                 compile_too=report is not None,
+                quick=quick,
                 say=lambda text: screen.print(text, soft_wrap=True, highlight=False),
             )
         except RunnerError as error:

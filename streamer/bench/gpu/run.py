@@ -9,30 +9,30 @@ from pathlib import Path
 import numpy as np
 
 from engines.bundle import Bundle
-from engines.gpu.compiler import BuildError
-from engines.gpu.machine import Machine, open_machine
+from engines.gpu.machine import Machine
 from engines.gpu.plans import PlanStore
-from engines.runner import RunnerError
+from engines.measure.line import Line
 from engines.spec import Array
-from streamer.bench.gpu.lines import GpuReport, Line
+from streamer.bench.gpu.lines import GpuReport
 from streamer.bench.show import machine as machine_words
 
 #: A measurement: what it is called, and the lines that it gives one by one.
 Part = tuple[str, Callable[[], Iterator[Line]]]
 
 
-def gpu_report(bundle: Bundle, plans: Path, *, device: int, compile_too: bool, say: Callable[[str], None]) -> GpuReport:
-    """Measure part by part; what fails is told, and the others go on. Raises `RunnerError` where there is no GPU."""
-    machine = open_machine(device)
+def gpu_report(
+    bundle: Bundle, plans: Path, machine: Machine, *, compile_too: bool, quick: bool, say: Callable[[str], None]
+) -> GpuReport:
+    """Measure part by part; what fails is told, and the others go on."""
     lines: list[Line] = []
     missing = []
-    for name, part in _parts(bundle, machine, plans, compile_too=compile_too):
+    for name, part in _parts(bundle, machine, plans, compile_too=compile_too, quick=quick):
         say(f"gpu: {name}")
         try:
             for line in part():
                 lines.append(line)
                 say(f"gpu: {line.what}: {line.value:.4g} {line.unit}")
-        except (BuildError, RunnerError, ValueError, ImportError) as error:
+        except (RuntimeError, ValueError, ImportError) as error:  # torch raises bare RuntimeError
             missing.append(f"{name}: {error}")
     return GpuReport(
         device=machine.device.name,
@@ -43,13 +43,13 @@ def gpu_report(bundle: Bundle, plans: Path, *, device: int, compile_too: bool, s
     )
 
 
-def _parts(bundle: Bundle, machine: Machine, plans: Path, *, compile_too: bool) -> Iterator[Part]:
-    from streamer.bench.gpu.towers import eye_lines, vit_lines
+def _parts(bundle: Bundle, machine: Machine, plans: Path, *, compile_too: bool, quick: bool) -> Iterator[Part]:
+    from engines.measure.towers import eye_lines, vit_lines
     from streamer.bench.gpu.whole import engine_lines, plans_of, served_lines, start_line
 
     options = plans_of(bundle, machine, plans)
     yield "start", lambda: iter([start_line(bundle, machine, options)])
-    yield "served", lambda: served_lines(bundle, machine, options)
+    yield "served", lambda: served_lines(bundle, machine, options, batches=2 if quick else 40)
     yield "engines beside torch", lambda: engine_lines(bundle, machine, options)
     store = PlanStore(plans)
     yield "the starter's eye", lambda: eye_lines(bundle, machine, store, sample_frames(bundle))

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from engines.build import Recipe, build
 from engines.bundle import Bundle
-from engines.engine_set import EngineOptions, EngineSet
+from engines.engine_set import EngineOptions, EngineSet, open_engines
 from engines.gpu.machine import Machine
 from engines.gpu.plans import PlanStore
+from engines.measure.line import Line
 from engines.trt import open_trt
 from streamer.batch import BatchOptions
 from streamer.bench.gpu.batches import Call, calls_of, resident_batch, resident_each, traffic_of
 from streamer.bench.gpu.cases import random_cases
-from streamer.bench.gpu.lines import Line
 from streamer.bench.gpu.served import naive_rate, open_judges, served_rate
 from streamer.records import Batch
 
@@ -31,7 +30,7 @@ _SEED = 7
 
 def plans_of(bundle: Bundle, machine: Machine, folder: Path) -> EngineOptions:
     """Plans for batches of 1, `EAGER_CASES` and `CASES` clips, built where they are missing."""
-    from engines.engine_set import open_engines
+    from engines.build import Recipe, build
 
     cases = random_cases(bundle, CASES, _SEED)
     batches = [calls_of(bundle, lambda: open_engines(bundle), cases[:count]) for count in (1, EAGER_CASES, CASES)]
@@ -55,7 +54,7 @@ def engine_lines(bundle: Bundle, machine: Machine, options: EngineOptions) -> It
     yield _beside_torch(bundle, calls, sum(taken.ms for taken in each.values()))
 
 
-def served_lines(bundle: Bundle, machine: Machine, options: EngineOptions, *, batches: int = 40) -> Iterator[Line]:
+def served_lines(bundle: Bundle, machine: Machine, options: EngineOptions, *, batches: int) -> Iterator[Line]:
     """Clips a second through batcher, copies, towers and fusion, against the same engines on resident inputs."""
     cases = random_cases(bundle, CASES, _SEED)
     with open_trt(bundle, options, machine) as engines:
@@ -112,7 +111,9 @@ def start_line(bundle: Bundle, machine: Machine, options: EngineOptions) -> Line
 
 
 def _calls(bundle: Bundle, machine: Machine, options: EngineOptions, count: int) -> list[Call]:
-    open_set: Callable[[], EngineSet] = lambda: open_trt(bundle, options, machine)  # noqa: E731  # typed
+    def open_set() -> EngineSet:
+        return open_trt(bundle, options, machine)
+
     return calls_of(bundle, open_set, random_cases(bundle, count, _SEED))
 
 
@@ -123,13 +124,12 @@ def _beside_torch(bundle: Bundle, calls: list[Call], engines_ms: float) -> Line:
 
     network = random_network(bundle)
     first = {call.graph: call for call in reversed(calls)}
-    taken = {
-        half: sum(
-            eager(network.get_submodule(name), bundle.graphs[name], call.inputs, half=half).ms
-            for name, call in first.items()
-        )
-        for half in (False, True)
-    }
+
+    def torch_ms(*, half: bool) -> float:
+        modules = {name: network.get_submodule(name) for name in first}
+        return sum(eager(modules[name], bundle.graphs[name], call.inputs, half=half).ms for name, call in first.items())
+
+    taken = {half: torch_ms(half=half) for half in (False, True)}
     return Line(
         what=f"{bundle.name} end to end, torch eager / engines, batch {EAGER_CASES}",
         value=min(taken.values()) / engines_ms,

@@ -97,6 +97,7 @@ class TensorRt:
             raise BuildError(f"{self.version} cannot read the graph: {faults}")
         config = builder.create_builder_config()
         config.builder_optimization_level = options.level
+        config.clear_flag(trt.BuilderFlag.TF32)  # on by default: float32 with 10 bits; the graph says where that may be
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
         config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
         config.progress_monitor = _Monitor(on_share)

@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 WORLD_CLIPS ?= 1500
 UNSEEN_CLIPS ?= 300
-FAST := not services and not slow
+FAST := not services and not slow and not gpu
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help

@@ -110,7 +110,7 @@ class TrtRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered = False
-        with self._device.turns.shared():
+        with self._device.turns.shared(), self._device.turns.alone():  # a thread may still be at work when all ends
             self._device.activate()
             self._close()
 

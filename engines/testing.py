@@ -18,6 +18,7 @@ import onnxruntime
 
 from engines.gpu.compiler import BuildError, BuildOptions, Built, Profile
 from engines.gpu.device import ALIGNMENT_BYTES, Bytes, DeviceError, OutOfDeviceMemoryError
+from engines.gpu.turns import Turns
 from engines.spec import Array
 
 Work = Callable[[], None]
@@ -29,6 +30,7 @@ class HostDevice:
     def __init__(self, memory_bytes: int = 1 << 30, name: str = "Host double sm_00") -> None:
         self.name = name
         self.generation = 0
+        self.turns = Turns()
         self.memory_bytes = memory_bytes
         self.fail_next = 0
         self.poisoned = False

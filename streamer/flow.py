@@ -28,10 +28,14 @@ log = structlog.get_logger()
 
 
 class FlowOptions(Options):
-    """Threads of each stage. Decoding is what costs: by default one thread, and so one child, for each core."""
+    """Threads of each stage. Decoding is what costs: by default one thread, and so one child, for each core.
+
+    engine_threads: each has engines and memory of its own; None: two on a GPU, else one.
+    """
 
     fetch_threads: int = Field(default=8, ge=1, le=512)
     decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=512)
+    engine_threads: int | None = Field(default=None, ge=1, le=16)
 
 
 @dataclass(slots=True, eq=False)
@@ -72,7 +76,8 @@ class Flow:
         self._clock = clock
         self._fetchers = Pool("fetch", options.fetch_threads)
         self._decoders = Pool("decode", options.decode_threads)
-        self._judging: Judging[Ticket] = Judging(pipeline.judges, batch_options, metrics, clock, self._end)
+        judges = [judge.judge for judge in pipeline.judges]
+        self._judging: Judging[Ticket] = Judging(judges, batch_options, metrics, clock, self._end)
 
     def submit(self, ticket: Ticket) -> None:
         """Begin with a ticket; returns at once."""

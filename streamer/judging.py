@@ -16,7 +16,6 @@ from typing import Generic, TypeVar
 import structlog
 
 from streamer.batch import Batcher, BatchOptions
-from streamer.judge import Judge
 from streamer.metrics import Metrics
 from streamer.records import Batch, Case, Verdict
 from streamer.threads import Pool
@@ -28,16 +27,19 @@ _IDLE_SECONDS = 1.0
 
 T = TypeVar("T")
 
+#: Verdicts of every case of a batch, in order; for the batch as a whole it may raise.
+JudgeBatch = Callable[[Batch], Sequence[tuple[Verdict, ...]]]
+
 
 class Judging(Generic[T]):
-    """A thread for each judge. `submit` may be used by any thread.
+    """A thread for each of `judges`. `submit` may be used by any thread.
 
     done: is told by an engine thread what became of each case, by its ticket; once.
     """
 
     def __init__(
         self,
-        judges: Sequence[Judge],
+        judges: Sequence[JudgeBatch],
         options: BatchOptions,
         metrics: Metrics,
         clock: Callable[[], float],
@@ -63,7 +65,7 @@ class Judging(Generic[T]):
         """Cases that are in no batch yet."""
         return self._cases.qsize()
 
-    def _judge_forever(self, judge: Judge) -> None:
+    def _judge_forever(self, judge: JudgeBatch) -> None:
         while True:
             with self._turn:
                 tickets, batch = self._next_batch()
@@ -85,11 +87,11 @@ class Judging(Generic[T]):
         tickets, self._tickets = self._tickets, []
         return tickets, batch
 
-    def _judge(self, judge: Judge, tickets: Sequence[T], batch: Batch) -> None:
+    def _judge(self, judge: JudgeBatch, tickets: Sequence[T], batch: Batch) -> None:
         """Judge a batch; when it fails, each of its cases alone, so that one bad case costs only itself."""
         try:
             with self._metrics.timed("judge"):
-                results = judge.judge(batch)
+                results = judge(batch)
         except Exception as error:
             if len(tickets) == 1:
                 self._done(tickets[0], error)

@@ -79,8 +79,10 @@ def read_traffic(path: Path) -> dict[str, dict[Shape, int]]:
 
 
 def write_traffic(path: Path, traffic: Traffic) -> None:
-    """Counts by graph as JSON, shapes ascending."""
-    path.write_bytes(msgspec.json.encode({graph: sorted(counts.items()) for graph, counts in traffic.items()}))
+    """Counts by graph as JSON, shapes ascending. Whoever reads meanwhile has the file of before."""
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_bytes(msgspec.json.encode({graph: sorted(counts.items()) for graph, counts in traffic.items()}))
+    partial.replace(path)
 
 
 def _count(counts: dict[Shape, int], shape: Shape) -> None:

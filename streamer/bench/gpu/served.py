@@ -58,7 +58,9 @@ def served_rate(judges: Sequence[Judge], cases: Sequence[Case], options: BatchOp
     The threads stay until the process ends, as a worker's do.
     """
     results: queue.SimpleQueue[tuple[Verdict, ...] | Exception] = queue.SimpleQueue()
-    judging: Judging[None] = Judging(judges, options, Metrics(), time.monotonic, lambda _, result: results.put(result))
+    judging: Judging[None] = Judging(
+        [judge.judge for judge in judges], options, Metrics(), time.monotonic, lambda _, result: results.put(result)
+    )
     started = time.perf_counter()
     for case in cases:
         judging.submit(None, case)

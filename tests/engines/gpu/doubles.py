@@ -16,6 +16,7 @@ from engines.gpu.compiler import BuildOptions
 from engines.gpu.device import DeviceError
 from engines.gpu.plans import Fit, StoredPlan, stored
 from engines.gpu.traffic import tokens_of_one
+from engines.gpu.turns import Turns
 from engines.ort import OrtRunner
 from engines.parity import random_inputs
 from engines.spec import Array
@@ -86,6 +87,10 @@ class Watched:
     @property
     def generation(self) -> int:
         return self._device.generation
+
+    @property
+    def turns(self) -> Turns:
+        return self._device.turns
 
     def activate(self) -> None:
         self._count("activate")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.gpu.buckets import OVERHEAD_ROWS, Shape, choose, cover
+from engines.gpu.buckets import MOST_SHAPES, OVERHEAD_ROWS, Shape, _rounded, choose, cover
 
 LONGEST = (16, 12, 9)
 SHAPES = st.tuples(st.integers(1, 20), st.integers(1, 12), st.integers(1, 9))
@@ -127,3 +128,45 @@ def test_two_runs_may_be_cheaper_than_one() -> None:
 def test_too_many_tokens_are_refused_with_both_sides() -> None:
     with pytest.raises(ValueError, match=r"came \(13, 2\) tokens, expected at most \(12, 9\)"):
         cover(1, (13, 2), ((8, 4, 4), (2, 12, 9)))
+
+
+@given(TRAFFIC, st.integers(1, 6))
+def test_always_the_pair_that_adds_least_is_merged(traffic: Mapping[Shape, int], most: int) -> None:
+    """Against trying all pairs each time."""
+    counts: dict[Shape, int] = {}
+    for shape, count in traffic.items():
+        fitted = tuple(min(size, limit) for size, limit in zip(shape, LONGEST, strict=True))
+        counts[fitted] = counts.get(fitted, 0) + count
+    counts.setdefault((max((shape[0] for shape in counts), default=LONGEST[0]), *LONGEST[1:]), 0)
+
+    def added(pair: tuple[Shape, Shape]) -> float:
+        common = cost(tuple(map(max, *pair)))
+        return sum(counts[shape] * (common - cost(shape)) for shape in pair)
+
+    while len(counts) > most:
+        one, other = min(combinations(sorted(counts), 2), key=added)
+        both = counts.pop(one) + counts.pop(other)
+        common = tuple(map(max, one, other))
+        counts[common] = counts.get(common, 0) + both
+    assert set(choose(traffic, most, LONGEST)) == set(counts)
+
+
+def test_thousands_of_shapes_are_chosen_from_after_rounding() -> None:
+    longest = (32, 400, 64, 128)
+    rng = Random(0)
+    traffic = {
+        (rng.randint(1, 40), rng.choice((1, 49, 392)), rng.randint(1, 64), rng.randint(1, 90)): rng.randint(1, 9)
+        for _ in range(3 * MOST_SHAPES)
+    }
+    buckets = choose(traffic, 4, longest)
+    assert len(buckets) == 4
+    for rows, *tokens in traffic:
+        cover(rows, tuple(tokens), buckets)
+    assert all(size <= limit for bucket in buckets for size, limit in zip(bucket, longest, strict=True))
+
+
+@pytest.mark.parametrize(("digits", "kept"), [(1, [1, 2, 4, 8, 16, 32]), (2, [1, 2, 3, 4, 6, 8, 12, 16, 24, 32])])
+def test_sizes_are_rounded_up(digits: int, kept: list[int]) -> None:
+    assert [_rounded(size, digits) for size in range(1, 33)] == [
+        next(one for one in kept if one >= size) for size in range(1, 33)
+    ]

@@ -14,11 +14,12 @@ import onnx
 from engines.precision.calibrate import calibrated
 from engines.precision.choice import BF16, FP16, Half
 from engines.precision.eight import FP8, INT8, Eight, quantised
+from engines.precision.fit import fit_for_tensorrt
 from engines.precision.half import in_half, simulated
 from engines.precision.plain import as_float
 from engines.spec import Array
 
-__all__ = ["PRECISIONS", "Precision", "at_precision", "simulated"]
+__all__ = ["PRECISIONS", "Precision", "at_precision", "fit_for_tensorrt", "simulated"]
 
 Precision = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

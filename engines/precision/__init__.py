@@ -17,9 +17,10 @@ from engines.precision.eight import FP8, INT8, Eight, quantised
 from engines.precision.fit import fit_for_tensorrt
 from engines.precision.half import in_half, simulated
 from engines.precision.plain import as_float
+from engines.precision.report import layers_by_precision
 from engines.spec import Array
 
-__all__ = ["PRECISIONS", "Precision", "at_precision", "fit_for_tensorrt", "simulated"]
+__all__ = ["PRECISIONS", "Precision", "at_precision", "fit_for_tensorrt", "layers_by_precision", "simulated"]
 
 Precision = Literal["fp32", "fp16", "bf16", "int8", "fp8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

@@ -14,12 +14,13 @@ import onnx
 from engines.precision.calibrate import calibrated
 from engines.precision.choice import BF16, FP16, Half
 from engines.precision.eight import FP8, INT8, Eight, quantised
+from engines.precision.fit import fit_for_tensorrt
 from engines.precision.half import in_half, simulated
-from engines.precision.masks import with_masks_as_numbers
 from engines.precision.plain import as_float
+from engines.precision.report import layers_by_precision
 from engines.spec import Array, Precision
 
-__all__ = ["PRECISIONS", "at_precision", "fit_for_tensorrt", "simulated"]
+__all__ = ["PRECISIONS", "at_precision", "fit_for_tensorrt", "layers_by_precision", "simulated"]
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 HALVES: dict[Precision, Half] = {"fp16": FP16, "bf16": BF16}
@@ -47,8 +48,3 @@ def at_precision(
         return in_half(plain, HALVES[precision])
     eight = EIGHTS[precision]
     return quantised(in_half(plain, FP16), calibrated(plain, eight, batches), eight)
-
-
-def fit_for_tensorrt(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that TensorRT computes rightly; its values are the same."""
-    return with_masks_as_numbers(model)

@@ -173,6 +173,19 @@ def test_8_bits_without_clips_are_refused(
     assert compiler.asked == []
 
 
+@pytest.mark.parametrize("graph", ["vision", "audio"])
+def test_8_bits_are_measured_on_clips(world_bundle: Bundle, machine: Machine, store: PlanStore, graph: str) -> None:
+    """What clips bring to the graph decides its plan."""
+    plans = []
+    for seed in (1, 2):
+        clips = {graph: [inputs_of(world_bundle, graph, (8,), seed)]}
+        recipe = Recipe(precision="int8", traffic=TRAFFIC)
+        (report,) = build(world_bundle, recipe, machine, store, calibrating=clips, graphs=(graph,), again=True)
+        assert report.header.fit.precision == "int8"
+        plans.append(store.find(report.header.fit).body)
+    assert plans[0] != plans[1]
+
+
 def test_8_bits_are_for_what_looks_and_listens(world_bundle: Bundle, machine: Machine) -> None:
     found = [fit_of(world_bundle, graph, "int8", machine).precision for graph in GRAPHS]
     assert found == ["int8", "int8", "fp16", "fp16"]

@@ -149,6 +149,8 @@ def test_what_a_compiler_has_learnt_is_kept(
         later = Counting(device, version)
         build(world_bundle, EXACT, Machine(device, later), store, graphs=("text",), again=True)
         assert later.known == [known], version
+    build(world_bundle, EXACT, machine, PlanStore(store.folder / "other"), graphs=("text",))
+    assert compiler.known[-1] == b"...."  # what it knows itself need not be there
 
 
 def test_a_plan_of_another_precision_is_not_taken(

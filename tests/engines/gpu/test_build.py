@@ -149,6 +149,8 @@ def test_what_a_compiler_has_learnt_is_kept(
         later = Counting(device, version)
         build(world_bundle, EXACT, Machine(device, later), store, graphs=("text",), again=True)
         assert later.known == [known], version
+    build(world_bundle, EXACT, machine, PlanStore(store.folder / "other"), graphs=("text",))
+    assert compiler.known[-1] == b"...."  # what it knows itself need not be there
 
 
 def test_a_plan_of_another_precision_is_not_taken(
@@ -171,6 +173,19 @@ def test_8_bits_without_clips_are_refused(
     with pytest.raises(ValueError, match=f"{precision}: came no batches, expected inputs of real clips"):
         build(world_bundle, Recipe(precision=precision, traffic=TRAFFIC), machine, store)
     assert compiler.asked == []
+
+
+@pytest.mark.parametrize("graph", ["vision", "audio"])
+def test_8_bits_are_measured_on_clips(world_bundle: Bundle, machine: Machine, store: PlanStore, graph: str) -> None:
+    """What clips bring to the graph decides its plan."""
+    plans = []
+    for seed in (1, 2):
+        clips = {graph: [inputs_of(world_bundle, graph, (8,), seed)]}
+        recipe = Recipe(precision="int8", traffic=TRAFFIC)
+        (report,) = build(world_bundle, recipe, machine, store, calibrating=clips, graphs=(graph,), again=True)
+        assert report.header.fit.precision == "int8"
+        plans.append(store.find(report.header.fit).body)
+    assert plans[0] != plans[1]
 
 
 def test_8_bits_are_for_what_looks_and_listens(world_bundle: Bundle, machine: Machine) -> None:

@@ -24,6 +24,9 @@ from engines.spec import GRAPHS, Array, GraphSpec, Precision
 #: Inputs of real clips by graph, which int8 and fp8 are calibrated on.
 Calibrating = Mapping[str, Sequence[Mapping[str, Array]]]
 
+#: The most that is told of a graph whose plan is not in its place.
+_ALMOST = 0.99
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -57,7 +60,9 @@ def build(
     again: bool = False,
     on_share: Callable[[str, float], None] = lambda _graph, _share: None,
 ) -> list[BuildReport]:
-    """Build what is missing of the graphs, or all of them `again`; `on_share` is told of each graph how far it has come, in [0, 1].
+    """Build what is missing of the graphs, or all of them `again`.
+
+    `on_share` is told of each graph how far it has come, in [0, 1]: 1.0 once, when its plan lies in its place.
 
     Raises `BuildError` when TensorRT refuses a graph, `ValueError` when int8 or fp8 get no clips to be calibrated on.
     """
@@ -68,7 +73,7 @@ def build(
         there = None if again else store.seek(fit)
         if there is None:
             batches = (calibrating or {}).get(name, ())
-            plan = _build_one(bundle, fit, recipe, machine, store, batches, partial(on_share, name))
+            plan = _build_one(bundle, fit, recipe, machine, store, batches, partial(_told, on_share, name))
             store.save(plan)
         on_share(name, 1.0)
         reports.append(BuildReport(header=there or plan.header, built=there is None))
@@ -79,6 +84,11 @@ def profile(spec: GraphSpec, shape: Shape) -> Profile:
     """The shapes of all inputs in a bucket."""
     sizes = dict(zip(spec.ranges, shape, strict=True))
     return {tensor.name: tensor.shape(sizes) for tensor in spec.inputs}
+
+
+def _told(on_share: Callable[[str, float], None], graph: str, share: float) -> None:
+    """Hand a compiler's share on; its phases may each end with 1.0, and the plan is not stored yet."""
+    on_share(graph, min(share, _ALMOST))
 
 
 def _build_one(

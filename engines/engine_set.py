@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Literal, Self
 
 from engines.bundle import Bundle
 from engines.driver import driver_fault
+from engines.gpu.counted import Counted, Counts
 from engines.ort import OrtOptions, OrtRunner
 from engines.runner import Runner, RunnerError
 from engines.spec import GRAPHS, Precision
@@ -19,6 +21,9 @@ Kind = Literal["auto", "ort", "ort-cuda", "trt"]
 
 #: The wheel of that name, or the one that has the bindings alone, beside libraries that are there anyway.
 TENSORRT_PACKAGES = ("tensorrt", "tensorrt_bindings")
+
+#: Threads on a GPU where nobody said how many: while it computes for one, the other prepares or takes apart a batch.
+GPU_THREADS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,7 @@ class EngineOptions:
     precision: of TensorRT's plans. ONNX Runtime computes in what the graphs hold.
     plans: folder of TensorRT's plans; "~" is the user's home.
     build: make a plan that is missing at the start (minutes) instead of refusing to start.
+    traffic: file in which the shapes of all calls are counted, to choose the buckets of plans by.
     """
 
     kind: Kind = "ort"
@@ -40,6 +46,7 @@ class EngineOptions:
     precision: Precision = "fp16"
     plans: Path = Path("~/.cache/earshot/plans")
     build: bool = False
+    traffic: Path | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("threads", 1), ("device", 0)):
@@ -51,11 +58,13 @@ class EngineSet:
     """Runners for vision, audio, text and fusion, ready inside the `with` block. One thread each, as every runner.
 
     why: what spoke for this kind of engine and against the other, for people; empty where it was named.
+    on_gpu: whether it computes beside the CPU, so that another thread can prepare what comes next.
     """
 
     def __init__(self, *, vision: Runner, audio: Runner, text: Runner, fusion: Runner) -> None:
         self.vision, self.audio, self.text, self.fusion = vision, audio, text, fusion
         self.why = ""
+        self.on_gpu = False
         self._stack = ExitStack()
 
     @property
@@ -74,6 +83,24 @@ class EngineSet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+
+@contextmanager
+def open_sets(bundle: Bundle, options: EngineOptions, threads: int | None = None) -> Iterator[list[EngineSet]]:
+    """Loaded engines for so many threads; None: `GPU_THREADS` on a GPU, else one.
+
+    Raises `RunnerError` when they cannot be loaded or `options.traffic` cannot be counted in.
+    """
+    with ExitStack() as stack:
+        counts = stack.enter_context(_counts(options.traffic)) if options.traffic else None
+
+        def loaded() -> EngineSet:
+            engines = open_engines(bundle, options)
+            return stack.enter_context(_counting(engines, counts) if counts else engines)
+
+        first = loaded()
+        threads = threads or (GPU_THREADS if first.on_gpu else 1)
+        yield [first, *(loaded() for _ in range(threads - 1))]
 
 
 def open_engines(bundle: Bundle, options: EngineOptions | None = None) -> EngineSet:
@@ -109,7 +136,9 @@ def _ort(bundle: Bundle, options: EngineOptions) -> EngineSet:
             own = replace(own, provider="cuda", device=options.device, chunk=most)
         return OrtRunner(bundle.graph_path(name), spec, own)
 
-    return EngineSet(**{name: runner(name) for name in GRAPHS})
+    engines = EngineSet(**{name: runner(name) for name in GRAPHS})
+    engines.on_gpu = cuda
+    return engines
 
 
 def _trt(bundle: Bundle, options: EngineOptions) -> EngineSet:
@@ -118,7 +147,23 @@ def _trt(bundle: Bundle, options: EngineOptions) -> EngineSet:
         raise RunnerError(f"TensorRT cannot be used: {fault}; 'ort' runs on the CPU")
     from engines.trt import open_trt
 
-    return open_trt(bundle, replace(options, plans=_expanded(options.plans)))
+    engines = open_trt(bundle, replace(options, plans=_expanded(options.plans)))
+    engines.on_gpu = True
+    return engines
+
+
+def _counts(path: Path) -> Counts:
+    path = _expanded(path)
+    try:
+        return Counts(path)
+    except (OSError, ValueError) as error:
+        raise RunnerError(f"shapes cannot be counted in {path}: {error}; name another file or none") from error
+
+
+def _counting(engines: EngineSet, counts: Counts) -> EngineSet:
+    counted = EngineSet(**{name: Counted(getattr(engines, name), counts) for name in GRAPHS})
+    counted.why, counted.on_gpu = engines.why, engines.on_gpu
+    return counted
 
 
 def _package_fault() -> str | None:
@@ -127,8 +172,8 @@ def _package_fault() -> str | None:
     return "the package is not installed: pip install 'earshot[tensorrt]'"
 
 
-def _expanded(folder: Path) -> Path:
+def _expanded(path: Path) -> Path:
     try:
-        return folder.expanduser()
+        return path.expanduser()
     except RuntimeError as error:
-        raise RunnerError(f"plans {folder}: this user has no home; name another folder") from error
+        raise RunnerError(f"{path}: this user has no home; name another place") from error

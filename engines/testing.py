@@ -18,6 +18,7 @@ import onnxruntime
 
 from engines.gpu.compiler import BuildError, BuildOptions, Built, Profile
 from engines.gpu.device import ALIGNMENT_BYTES, Bytes, DeviceError, OutOfDeviceMemoryError
+from engines.gpu.turns import Turns
 from engines.spec import Array
 
 Work = Callable[[], None]
@@ -29,6 +30,7 @@ class HostDevice:
     def __init__(self, memory_bytes: int = 1 << 30, name: str = "Host double sm_00") -> None:
         self.name = name
         self.generation = 0
+        self.turns = Turns()
         self.memory_bytes = memory_bytes
         self.fail_next = 0
         self.poisoned = False
@@ -52,11 +54,12 @@ class HostDevice:
         """There is only one."""
 
     def recover(self) -> None:
-        """Forget all that was there, where a fault has poisoned it."""
+        """Forget all that was there, where a fault has poisoned it. Numbers start anew: others get those of before."""
         if self.poisoned:
             self.poisoned = False
             self.generation += 1
-            for held in (self._taken, self._streams, self._events, self._graphs):
+            self._numbers = count(1)
+            for held in (self._taken, self._pinned, self._streams, self._events, self._graphs, self._capturing):
                 held.clear()
 
     def free_bytes(self) -> int:
@@ -212,7 +215,7 @@ class HostCompiler:
         """Raises `DeviceError` for what is no plan."""
         try:
             profiles, model = msgspec.msgpack.decode(plan, type=tuple[list[dict[str, tuple[int, ...]]], bytes])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise DeviceError(f"{self.version} does not load a plan of {len(plan)} bytes: {error}") from error
         session = onnxruntime.InferenceSession(model, _quiet(), providers=["CPUExecutionProvider"])
         return HostCompiled(session, profiles, self._device, self._loops)

@@ -101,18 +101,18 @@ class TrtRunner:
 
     def __enter__(self) -> Self:
         """Load the plan and take all memory. Raises `RunnerError` when the device does not let it."""
-        self._entered = True
-        with self._faults():
-            self._device.activate()
+        with self._at_work(), self._device.turns.alone():
             self._ways = self._opened()
+        self._entered = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered = False
-        self._device.activate()
-        self._close()
+        with self._device.turns.shared(), self._device.turns.alone():  # a thread may still be at work when all ends
+            self._device.activate()
+            self._close()
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name; rows beyond the largest bucket run in chunks.
@@ -129,15 +129,12 @@ class TrtRunner:
         outputs: dict[str, Array] = {
             tensor.name: np.empty(tensor.shape(sizes), tensor.dtype) for tensor in self._spec.outputs
         }
-        with self._faults():
+        with self._at_work():
             ways = self._submit(inputs, outputs, sizes)
 
         def wait() -> dict[str, Array]:
-            with self._faults():
-                self._device.activate()
-                if ways is not self._ways:
-                    raise DeviceError("a fault of another call has taken this one with it")
-                ways.collect(outputs)
+            with self._at_work():
+                self._collect(ways, outputs)
             return outputs
 
         return wait
@@ -151,8 +148,7 @@ class TrtRunner:
         shapes = cover(rows, tuple(tokens), self._buckets)
         if len(shapes) > 1:
             raise ValueError(f"{self._spec.name}: came {rows} rows, which take {len(shapes)} runs; expected one")
-        with self._faults():
-            self._device.activate()
+        with self._at_work():
             lane = self._ready().next_lane(shapes[0])
             lane.collect()
             lane.settle(inputs)
@@ -160,7 +156,6 @@ class TrtRunner:
 
     def _submit(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], sizes: Mapping[str, int]) -> Ways:
         rows, *tokens = (sizes[axis] for axis in self._spec.ranges)
-        self._device.activate()
         ways = self._ready()
         start = 0
         for shape in cover(rows, tuple(tokens), self._buckets):
@@ -170,6 +165,12 @@ class TrtRunner:
             lane.submit(Flight(outputs, start, count), inputs)
             start += count
         return ways
+
+    def _collect(self, ways: Ways, outputs: Mapping[str, Array]) -> None:
+        self._check_entered()
+        if ways is not self._ways or ways.generation != self._device.generation:
+            raise RunnerError(f"{self._spec.name}: a fault of another call has taken this one with it")
+        ways.collect(outputs)
 
     def _sizes(self, inputs: Mapping[str, Array]) -> dict[str, int]:
         came = {
@@ -184,14 +185,19 @@ class TrtRunner:
 
     def _ready(self) -> Ways:
         """What is open; opened anew where a fault, here or in another runner, has closed it."""
-        if not self._entered:
-            raise RunnerError(f"{self._spec.name}: called outside its `with` block")
+        self._check_entered()
         if self._ways is not None and self._ways.generation != self._device.generation:
             self._close()
         if self._ways is None:
-            self._device.recover()
-            self._ways = self._opened()
+            with self._device.turns.alone():  # others may be using what goes down with its context
+                self._device.activate()  # or may have made another one meanwhile
+                self._device.recover()
+                self._ways = self._opened()
         return self._ways
+
+    def _check_entered(self) -> None:
+        if not self._entered:
+            raise RunnerError(f"{self._spec.name}: called outside its `with` block")
 
     def _opened(self) -> Ways:
         while True:
@@ -215,10 +221,12 @@ class TrtRunner:
             ways.close()
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
-        """Tell faults of the device as `RunnerError`, and leave nothing half done behind."""
-        try:
-            yield
-        except DeviceError as error:
-            self._close()
-            raise RunnerError(f"{self._spec.name}: {self.engine} failed: {error}") from error
+    def _at_work(self) -> Iterator[None]:
+        """On the device, beside others. Tells its faults as `RunnerError`, and leaves nothing half done behind."""
+        with self._device.turns.shared():
+            try:
+                self._device.activate()
+                yield
+            except DeviceError as error:
+                self._close()
+                raise RunnerError(f"{self._spec.name}: {self.engine} failed: {error}") from error

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import streamer
 from engines.bundle import Bundle, BundleError
-from engines.engine_set import EngineOptions, EngineSet, open_engines
+from engines.engine_set import EngineOptions, EngineSet, open_sets
 from engines.runner import RunnerError
 from streamer.admin import Health, admin_server
 from streamer.cache.protocol import Cache
@@ -108,11 +108,11 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
     categories = categories_of(bundle, settings.policy)
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(settings.sandbox, settings.decode, clip_shape(bundle)))
-        engines = stack.enter_context(_running(bundle, settings))
+        sets = stack.enter_context(_running(bundle, settings))
         lineage = Lineage(
             content_sha256=None,
             bundle_id=bundle.id,
-            engine=engines.engine,
+            engine=sets[0].engine,
             preprocessing_id=bundle.preprocessing.id,
             calibration_id=bundle.calibration.id,
             policy_version=settings.policy.version,
@@ -125,17 +125,18 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             fetcher=stack.enter_context(Fetcher(settings.fetch)),
             sandbox=sandbox,
             recaller=_recaller(settings, bundle, sandbox, open_cache(settings.cache)),
-            embedder=Embedder(engines, bundle.embedding_size),
-            scorer=Scorer(engines.fusion, categories),
+            engines=[
+                (Embedder(engines, bundle.embedding_size), Scorer(engines.fusion, categories)) for engines in sets
+            ],
             judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
             secret=derived(_secret(settings), b"sampling"),
         )
-        yield Parts(pipeline, bundle, sandbox, lineage, engines.why)
+        yield Parts(pipeline, bundle, sandbox, lineage, sets[0].why)
 
 
 @contextmanager
-def _running(bundle: Bundle, settings: Settings) -> Iterator[EngineSet]:
-    """The engines of the settings, loaded. Raises `SettingsError` (fatal) when they cannot be here."""
+def _running(bundle: Bundle, settings: Settings) -> Iterator[list[EngineSet]]:
+    """Loaded engines for each engine thread. Raises `SettingsError` (fatal) when they cannot be had."""
     chosen = settings.engine
     options = EngineOptions(
         kind=chosen.kind,
@@ -144,13 +145,14 @@ def _running(bundle: Bundle, settings: Settings) -> Iterator[EngineSet]:
         precision=chosen.precision,
         plans=chosen.plans,
         build=chosen.build,
+        traffic=chosen.traffic,
     )
     with ExitStack() as stack:
         try:
-            engines = stack.enter_context(open_engines(bundle, options))
+            sets = stack.enter_context(open_sets(bundle, options, settings.flow.engine_threads))
         except RunnerError as error:
             raise SettingsError(f"engine.kind {chosen.kind}: {error}") from error
-        yield engines
+        yield sets
 
 
 def open_recaller(settings: Settings, cache: Cache) -> tuple[Recaller, Bundle]:

@@ -1,7 +1,7 @@
 """The threads between admission and outcome: fetch -> perceive -> judge, each with the threads that it needs.
 
-fetch threads wait for the network, decode threads for a child process, and one thread owns the engines. Whatever
-happens to an event, exactly one `Outcome` comes out for it.
+fetch threads wait for the network, decode threads for a child process, and each engine thread owns its engines.
+Whatever happens to an event, exactly one `Outcome` comes out for it.
 """
 
 from __future__ import annotations
@@ -15,25 +15,27 @@ from dataclasses import dataclass, field
 import structlog
 from pydantic import Field
 
-from streamer.batch import Batcher, BatchOptions
+from streamer.batch import BatchOptions
 from streamer.errors import EarshotError, InternalError, UndecodableError
+from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.options import Options
 from streamer.pipeline import Pipeline
-from streamer.records import Batch, Case, Content, Event, Message, Source, State, Verdict
+from streamer.records import Content, Event, Message, Source, State, Verdict
 from streamer.threads import Pool
 
 log = structlog.get_logger()
 
-#: How long the engine thread sleeps when there is nothing to wait for.
-_IDLE_SECONDS = 1.0
-
 
 class FlowOptions(Options):
-    """Threads of each stage. Decoding is what costs: by default one thread, and so one child, for each core."""
+    """Threads of each stage. Decoding is what costs: by default one thread, and so one child, for each core.
+
+    engine_threads: each has engines and memory of its own; None: two on a GPU, else one.
+    """
 
     fetch_threads: int = Field(default=8, ge=1, le=512)
     decode_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=512)
+    engine_threads: int | None = Field(default=None, ge=1, le=16)
 
 
 @dataclass(slots=True, eq=False)
@@ -72,14 +74,10 @@ class Flow:
         self._pipeline = pipeline
         self._metrics = metrics
         self._clock = clock
-        self._max_cases = batch_options.max_cases
-        self._batcher = Batcher(batch_options, clock)
-        self._batched: list[Ticket] = []
-        self._cases: queue.SimpleQueue[tuple[Ticket, Case]] = queue.SimpleQueue()
         self._fetchers = Pool("fetch", options.fetch_threads)
         self._decoders = Pool("decode", options.decode_threads)
-        self._engine = Pool("engine", 1)
-        self._engine.submit(self._judge_forever)
+        judges = [judge.judge for judge in pipeline.judges]
+        self._judging: Judging[Ticket] = Judging(judges, batch_options, metrics, clock, self._end)
 
     def submit(self, ticket: Ticket) -> None:
         """Begin with a ticket; returns at once."""
@@ -90,7 +88,7 @@ class Flow:
         for stage, waiting in (
             ("fetch", self._fetchers.waiting),
             ("decode", self._decoders.waiting),
-            ("judge", self._cases.qsize()),
+            ("judge", self._judging.waiting),
         ):
             self._metrics.queue.labels(stage).set(waiting)
 
@@ -104,7 +102,7 @@ class Flow:
                 self._metrics.fetched.inc(content.size_bytes)
                 ticket.latency_ms["fetch"] = (self._clock() - started) * 1000
             except Exception as error:
-                self._fail(ticket, error)
+                self._end(ticket, error)
                 return
             held = stack.pop_all()
             self._decoders.submit(lambda: self._perceive(ticket, held, content))
@@ -120,41 +118,11 @@ class Flow:
                     timeout_seconds=self._remaining(ticket),
                 )
             case.latency_ms.update(ticket.latency_ms)
-            self._cases.put((ticket, case))
+            self._judging.submit(ticket, case, ticket.deadline_seconds)
         except UndecodableError as error:
-            self._done(ticket, self._undecodable(ticket, error, content))
+            self._end(ticket, self._undecodable(ticket, error, content))
         except Exception as error:
-            self._fail(ticket, error)
-
-    def _judge_forever(self) -> None:
-        while True:
-            wait_seconds = self._batcher.seconds_left()
-            batch = None
-            try:
-                ticket, case = self._cases.get(timeout=_IDLE_SECONDS if wait_seconds is None else wait_seconds)
-                self._batched.append(ticket)
-                batch = self._batcher.add(case)
-            except queue.Empty:
-                batch = self._batcher.take()
-            if batch is not None:
-                tickets, self._batched = self._batched, []
-                self._metrics.on_batch(batch, self._max_cases)
-                self._judge(tickets, batch)
-
-    def _judge(self, tickets: list[Ticket], batch: Batch) -> None:
-        """Judge a batch; when it fails, each of its cases alone, so that one bad case costs only itself."""
-        try:
-            with self._metrics.timed("judge"):
-                results = self._pipeline.judge(batch)
-            for ticket, verdicts in zip(tickets, results, strict=True):
-                self._done(ticket, verdicts)
-        except Exception as error:
-            if len(tickets) == 1:
-                self._fail(tickets[0], error)
-                return
-            log.warning("batch_failed", cases=len(tickets), error=f"{type(error).__name__}: {error}")
-            for ticket, case, wait_ms in zip(tickets, batch.cases, batch.wait_ms, strict=True):
-                self._judge([ticket], Batch((case,), (wait_ms,)))
+            self._end(ticket, error)
 
     def _remaining(self, ticket: Ticket) -> float:
         return max(0.01, ticket.deadline_seconds - self._clock())
@@ -169,11 +137,9 @@ class Flow:
             latency_ms=dict(ticket.latency_ms),
         )
 
-    def _fail(self, ticket: Ticket, error: Exception) -> None:
-        if not isinstance(error, EarshotError):
-            log.error("internal_error", position=str(ticket.message.position), exc_info=error)
-            error = InternalError(f"{type(error).__name__} in Earshot itself; see the log at {ticket.message.position}")
-        self._done(ticket, error)
-
-    def _done(self, ticket: Ticket, result: tuple[Verdict, ...] | EarshotError) -> None:
+    def _end(self, ticket: Ticket, result: tuple[Verdict, ...] | Exception) -> None:
+        if isinstance(result, Exception) and not isinstance(result, EarshotError):
+            log.error("internal_error", position=str(ticket.message.position), exc_info=result)
+            place = ticket.message.position
+            result = InternalError(f"{type(result).__name__} in Earshot itself; see the log at {place}")
         self.outcomes.put(Outcome(ticket, result))

@@ -1,7 +1,7 @@
-"""The only place that knows the order of the verbs.
+"""The order of the verbs; of those that engines run, `judge.py` knows it.
 
 Three steps, so that the worker can give each the threads it needs: `fetch` waits for the network, `perceive` for the
-cache or a decoding child, `judge` runs the engines on a batch. Passive: nothing here starts a thread.
+cache or a decoding child, and each of `judges` runs the engines on a batch. Passive: nothing here starts a thread.
 """
 
 from __future__ import annotations
@@ -12,45 +12,26 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from streamer.cache.flights import Flights
-from streamer.decide import decide, decide_unseen
+from streamer.decide import decide_unseen
 from streamer.embed import Embedder
 from streamer.errors import UndecodableError
 from streamer.fetch import Fetcher
+from streamer.judge import Judge, Shared, flight_key, wall_clock
 from streamer.policy import Judgement
 from streamer.recall import Recaller
-from streamer.records import (
-    Batch,
-    Case,
-    Clip,
-    Content,
-    Coverage,
-    Embeddings,
-    Event,
-    Fused,
-    Modality,
-    Recall,
-    Source,
-    State,
-    Tokens,
-    Verdict,
-)
+from streamer.records import Batch, Case, Clip, Content, Event, Fused, Recall, Source, State, Verdict
 from streamer.sandbox.host import Sandbox
 from streamer.score import Scorer
 
-#: Media tokens and coverage of a video that another event is having embedded right now.
-Shared = tuple[dict[Modality, Tokens], Coverage]
-
-
-def wall_clock() -> datetime:
-    """Now, in UTC."""
-    return datetime.now(UTC)
-
 
 class Pipeline:
-    """From an event to its verdicts. `fetch` and `perceive` are thread-safe; `judge` belongs to one thread."""
+    """From an event to its verdicts. Thread-safe, but for `judges`: each has engines of its own and one thread.
+
+    engines: what each of the judges runs; of one or more.
+    """
 
     def __init__(
         self,
@@ -58,8 +39,7 @@ class Pipeline:
         fetcher: Fetcher,
         sandbox: Sandbox,
         recaller: Recaller,
-        embedder: Embedder,
-        scorer: Scorer,
+        engines: Sequence[tuple[Embedder, Scorer]],
         judgement: Judgement,
         secret: bytes,
         clock: Callable[[], float] = time.monotonic,
@@ -68,13 +48,15 @@ class Pipeline:
         self._fetcher = fetcher
         self._sandbox = sandbox
         self._recaller = recaller
-        self._embedder = embedder
-        self._scorer = scorer
         self._judgement = judgement
         self._secret = secret
         self._clock = clock
         self._wall = wall
         self._flights: Flights[str, Shared] = Flights()
+        self.judges = tuple(
+            Judge(embedder, scorer, judgement, recaller, self._flights, clock=clock, wall=wall)
+            for embedder, scorer in engines
+        )
 
     def fetch(self, event: Event, *, timeout_seconds: float) -> AbstractContextManager[Content]:
         """The event's video as a regular file of ours, while the block lasts. Raises poison and retryable errors."""
@@ -110,26 +92,12 @@ class Pipeline:
         )
 
     def judge(self, batch: Batch) -> list[tuple[Verdict, ...]]:
-        """The verdicts of every case, in order. Raises `EngineFailedError` (retryable) for the batch as a whole."""
-        return [verdicts for _, verdicts in self.answer(batch)]
+        """As the first judge, for who has one thread only."""
+        return self.judges[0].judge(batch)
 
     def answer(self, batch: Batch) -> list[tuple[Fused, tuple[Verdict, ...]]]:
-        """As `judge`, with what the fusion network said of each case: its embedding is among that."""
-        started = self._clock()
-        fresh = [case for case in batch.cases if case.recall.fused is None]
-        embeddings = self._embed(fresh)
-        embedded = self._clock()
-        fusion = self._scorer.fuse(embeddings)
-        self._recaller.keep_fused(fresh, fusion)
-        stages = {"embed": (embedded - started) * 1000, "score": (self._clock() - embedded) * 1000}
-        engine_ms = (embeddings.engine_ms + fusion.engine_ms) / max(1, len(fresh))
-        computed = iter(fusion.cases)
-        answers = []
-        for case, wait_ms in zip(batch.cases, batch.wait_ms, strict=True):
-            known = case.recall.fused
-            fused, cost_ms = (next(computed), engine_ms) if known is None else (known, 0.0)
-            answers.append((fused, self._decide(case, fused, stages | {"batch": wait_ms}, cost_ms)))
-        return answers
+        """As the first judge, for who has one thread only."""
+        return self.judges[0].answer(batch)
 
     def unseen(
         self,
@@ -154,7 +122,7 @@ class Pipeline:
         )
 
     def _share_or_decode(self, content: Content, recall: Recall, timeout_seconds: float) -> tuple[Recall, Clip | None]:
-        key = _flight_key(recall)
+        key = flight_key(recall)
         flight = self._flights.join(key)
         shared = None if flight.leads else flight.wait(timeout_seconds)
         if shared is not None:
@@ -172,35 +140,3 @@ class Pipeline:
     def seed(self, content_sha256: str) -> bytes:
         """The same content is always looked at in the same places, and nobody without the secret knows where."""
         return hmac.digest(self._secret, b"earshot sampling plan:" + content_sha256.encode(), hashlib.sha256)
-
-    def _embed(self, cases: Sequence[Case]) -> Embeddings:
-        """Embed, and hand the tokens of each decoded video to those who wait for it; or the lead, when it failed."""
-        leading = [(n, case) for n, case in enumerate(cases) if case.clip is not None]
-        try:
-            embeddings = self._embedder.embed(cases)
-            self._recaller.keep_tokens(cases, embeddings)
-        except BaseException:
-            for _, case in leading:
-                self._flights.abandon(_flight_key(case.recall))
-            raise
-        for n, case in leading:
-            media: dict[Modality, Tokens] = {
-                modality: tokens for modality, tokens in embeddings.tokens[n].items() if modality is not Modality.TEXT
-            }
-            self._flights.resolve(_flight_key(case.recall), (media, case.coverage))
-        return embeddings
-
-    def _decide(self, case: Case, fused: Fused, stages: dict[str, float], engine_ms: float) -> tuple[Verdict, ...]:
-        total_ms = (self._clock() - case.received_seconds) * 1000
-        return decide(
-            self._judgement,
-            case,
-            self._scorer.score(fused),
-            latency_ms=case.latency_ms | stages | {"total": total_ms},
-            engine_ms=engine_ms,
-            decided_at=self._wall().isoformat(),
-        )
-
-
-def _flight_key(recall: Recall) -> str:
-    return recall.keys[Modality.VISION]

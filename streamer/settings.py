@@ -57,6 +57,8 @@ class EngineOptions(Options):
     plans: Path = Path("~/.cache/earshot/plans")
     #: Make plans that are missing at the start; otherwise they are refused with the command that makes them.
     build: bool = False
+    #: A file of this worker alone, in which the shapes of its batches are counted for `earshot build --traffic`.
+    traffic: Path | None = None
 
 
 class LogOptions(Options):

@@ -13,6 +13,7 @@ import numpy as np
 from cuda.bindings import driver
 
 from engines.gpu.device import Bytes, DeviceError, OutOfDeviceMemoryError
+from engines.gpu.turns import Turns
 
 _KEEP_ALL = (1 << 64) - 1
 
@@ -27,6 +28,7 @@ class CudaDevice:
             raise DeviceError(f"device: came number {index}, this machine has {count}")
         (self._device,) = _call(driver.cuDeviceGet(index))
         self._name = _name(self._device)
+        self._turns = Turns()
         self._generation = 0
         self._addresses: dict[int, Any] = {}
         self._handles: dict[int, Any] = {}
@@ -41,6 +43,11 @@ class CudaDevice:
     def generation(self) -> int:
         """Grows when the context had to be made anew."""
         return self._generation
+
+    @property
+    def turns(self) -> Turns:
+        """Of the threads that use it."""
+        return self._turns
 
     def activate(self) -> None:
         """Bind the calling thread to this device."""

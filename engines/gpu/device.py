@@ -12,6 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.gpu.turns import Turns
+
 Bytes = NDArray[np.uint8]
 
 #: What TensorRT asks of the addresses of tensors and of its memory.
@@ -37,6 +39,11 @@ class Device(Protocol):
     @property
     def generation(self) -> int:
         """Grows when `recover` had to start anew: handles and addresses of before are gone."""
+        ...
+
+    @property
+    def turns(self) -> Turns:
+        """Of the threads that use it."""
         ...
 
     def activate(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,9 +83,11 @@ class Lane:
     def __init__(self, device: Device, context: Context, inputs: Block, outputs: Block, streams: Streams) -> None:
         self._device, self._context, self._streams = device, context, streams
         self._inputs, self._outputs = inputs, outputs
-        self._arrived, self._computed, self._left = (device.event() for _ in range(3))
         self._graph: int | None = None
         self.flight: Flight | None = None
+        with ExitStack() as stack:  # gives the first ones back when a later one is not to be had
+            self._arrived, self._computed, self._left = (_event(device, stack) for _ in range(3))
+            self._events = stack.pop_all()
 
     @property
     def captured(self) -> bool:
@@ -103,11 +105,11 @@ class Lane:
         try:
             self._context.enqueue(stream)
             self._graph = self._device.end_capture(stream)
-        except OutOfDeviceMemoryError:
-            raise
         except DeviceError as error:
             with suppress(DeviceError):  # what was begun has to be ended, and has failed already
-                self._device.end_capture(stream)
+                self._device.close_graph(self._device.end_capture(stream))
+            if isinstance(error, OutOfDeviceMemoryError):
+                raise
             return str(error)
         return None
 
@@ -152,10 +154,9 @@ class Lane:
 
     def close(self) -> None:
         """Give its graph and its events back."""
-        if self._graph is not None:
-            self._device.close_graph(self._graph)
-        for event in (self._arrived, self._computed, self._left):
-            self._device.close_event(event)
+        with self._events:
+            if self._graph is not None:
+                self._device.close_graph(self._graph)
 
     def _fill(self, inputs: Mapping[str, Array]) -> None:
         for name, rows in inputs.items():
@@ -171,6 +172,12 @@ class Lane:
     def _bind(self) -> None:
         for name, address in {**self._inputs.addresses, **self._outputs.addresses}.items():
             self._context.bind(name, address)
+
+
+def _event(device: Device, stack: ExitStack) -> int:
+    event = device.event()
+    stack.callback(device.close_event, event)
+    return event
 
 
 def _pad(block: Array, rows: Array) -> None:

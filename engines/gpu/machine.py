@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from engines.driver import driver_fault
 from engines.gpu.compiler import Compiler
@@ -18,8 +19,12 @@ class Machine:
     compiler: Compiler
 
 
+@cache
 def open_machine(index: int = 0) -> Machine:
-    """The device of that number. Raises `RunnerError` saying what is missing, before any object of TensorRT exists."""
+    """The device of that number, one for the whole process: all engines on it have to hear of a fault.
+
+    Raises `RunnerError` saying what is missing, before any object of TensorRT exists.
+    """
     if fault := machine_fault(index):
         raise RunnerError(fault)
     from engines.gpu.cuda import CudaDevice

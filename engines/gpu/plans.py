@@ -93,7 +93,12 @@ class PlanStore:
         """The newest plan that fits. Raises `PlanError`: what is there, and what was expected."""
         others = []
         for path in self._of(fit):
-            if not (unlike := read_header(path).fit.unlike(fit)):
+            try:
+                unlike = read_header(path).fit.unlike(fit)
+            except PlanError as error:
+                others.append(str(error))
+                continue
+            if not unlike:
                 return read_plan(path)
             others.append(f"{path.name} has {', '.join(unlike)}")
         there = "; ".join(others) or "nothing is there"

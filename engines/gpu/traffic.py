@@ -11,7 +11,7 @@ import msgspec
 from engines.bundle import Bundle
 from engines.gpu.buckets import Shape
 from engines.ort import read_tensors
-from engines.spec import MARKING
+from engines.spec import GRAPHS, MARKING
 
 #: How often which shape came: graph -> shape -> count.
 Traffic = Mapping[str, Mapping[Shape, int]]
@@ -73,12 +73,16 @@ def read_traffic(path: Path) -> dict[str, dict[Shape, int]]:
         rows = msgspec.json.decode(path.read_bytes(), type=dict[str, list[tuple[tuple[int, ...], int]]])
     except msgspec.MsgspecError as error:
         raise ValueError(f"{path}: expected counts of shapes by graph, as earshot run writes them: {error}") from error
+    if strange := rows.keys() - set(GRAPHS):
+        raise ValueError(f"{path}: came counts of {sorted(strange)}, expected graphs among {list(GRAPHS)}")
     return {graph: dict(counts) for graph, counts in rows.items()}
 
 
 def write_traffic(path: Path, traffic: Traffic) -> None:
-    """Counts by graph as JSON, shapes ascending."""
-    path.write_bytes(msgspec.json.encode({graph: sorted(counts.items()) for graph, counts in traffic.items()}))
+    """Counts by graph as JSON, shapes ascending. Whoever reads meanwhile has the file of before."""
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_bytes(msgspec.json.encode({graph: sorted(counts.items()) for graph, counts in traffic.items()}))
+    partial.replace(path)
 
 
 def _count(counts: dict[Shape, int], shape: Shape) -> None:

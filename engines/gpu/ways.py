@@ -15,6 +15,10 @@ from engines.spec import Array, GraphSpec
 
 _LOG = logging.getLogger(__name__)
 
+#: What lay in a context that is gone, kept for ever: its numbers and addresses may be those of others by now, also
+#: what TensorRT's own objects would give back when nobody knows them any more.
+_GONE: list[Ways] = []
+
 
 class Ways:
     """Every way that rows may take through a plan. Raises `DeviceError` when it cannot be opened."""
@@ -28,7 +32,7 @@ class Ways:
         self._device, self._spec, self._header = device, spec, header
         self._compiled = compiled  # contexts live as long as it does
         self._turns: dict[Shape, Iterator[Lane]] = {}
-        self._stack = ExitStack()
+        self._streams, self._memory = ExitStack(), ExitStack()
         try:
             self._open(compiled, buckets)
         except BaseException:
@@ -46,21 +50,23 @@ class Ways:
                 lane.collect()
 
     def close(self) -> None:
-        """Give all of it back. What a fault has made unusable is left to the driver."""
+        """Give all of it back, when what runs has ended. What a fault has made unusable is left to the driver."""
+        if self.generation != self._device.generation:
+            _GONE.append(self)
+            return
         try:
-            self._stack.close()
+            with self._memory, self._streams:  # from last to first: what runs may still write to the memory
+                pass
         except DeviceError as error:
             _LOG.warning("%s: not all could be given back: %s", self._spec.name, error)
 
     def _open(self, compiled: Compiled, buckets: tuple[Shape, ...]) -> None:
         device = self._device
-        streams = Streams(device.stream(), device.stream(), device.stream())
-        for stream in (streams.inward, streams.compute, streams.outward):
-            self._stack.callback(device.close_stream, stream)
+        streams = Streams(self._stream(), self._stream(), self._stream())
         # Runs of one plan follow each other on one stream, so that they can share what lies between.
         most_bytes = max(compiled.memory_bytes(self._profile(shape)) for shape in buckets)
         workspace = device.allocate(most_bytes)
-        self._stack.callback(device.release, workspace)
+        self._memory.callback(device.release, workspace)
         self.size_bytes += most_bytes
         for shape in buckets:
             profile, sizes = self._profile(shape), self._sizes(shape)
@@ -74,14 +80,19 @@ class Ways:
         blocks = []
         for tensors in (self._spec.inputs, self._spec.outputs):
             block = Block(self._device, tensors, sizes)
-            self._stack.callback(block.close)
+            self._memory.callback(block.close)
             self.size_bytes += block.host.nbytes
             blocks.append(block)
         lane = Lane(self._device, context, blocks[0], blocks[1], streams)
-        self._stack.callback(lane.close)
+        self._memory.callback(lane.close)
         if reason := lane.warm():
             _LOG.warning("%s: runs are launched one by one, not as a CUDA graph: %s", self._spec.name, reason)
         return lane
+
+    def _stream(self) -> int:
+        stream = self._device.stream()
+        self._streams.callback(self._device.close_stream, stream)
+        return stream
 
     def _profile(self, shape: Shape) -> int:
         return self._header.buckets.index(shape)

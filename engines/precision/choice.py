@@ -24,19 +24,22 @@ _NORMS = frozenset({"LayerNormalization", "BatchNormalization", "InstanceNormali
 _BETWEEN = _ARITHMETIC | _ACTIVATIONS | _POOLS | _MOVES | _NORMS
 #: What these say of a tensor is the same for either type.
 BLIND = frozenset({"Shape", "Size", "IsNaN", "IsInf"})
-#: Every value of these is exact in 16 bits of either kind.
-_EXACT = frozenset({onnx.TensorProto.UINT8, onnx.TensorProto.BOOL})
 
 
 @dataclass(frozen=True)
 class Half:
-    """A float of 16 bits: its name and number in ONNX, the opset that takes it, its least normal and greatest value."""
+    """A float of 16 bits: its name and number in ONNX, the opset that takes it, its least normal and greatest value.
+
+    exact: types whose every value it holds and that TensorRT casts to it (`NvInferRuntimeBase.h`: uint8 only to
+        float32 and float16).
+    """
 
     name: str
     element: int
     opset: int
     least: float
     most: float
+    exact: frozenset[int]
 
     def holds(self, constant: Array) -> bool:
         """Whether a constant keeps its meaning: no value overflows, and not all are lost to the least normal one.
@@ -48,9 +51,10 @@ class Half:
         )
 
 
+_UINT8, _BOOL = onnx.TensorProto.UINT8, onnx.TensorProto.BOOL
 #: IEEE 754 binary16, and the upper half of binary32.
-FP16 = Half("float16", onnx.TensorProto.FLOAT16, 1, 2.0**-14, 65504.0)
-BF16 = Half("bfloat16", onnx.TensorProto.BFLOAT16, 22, 2.0**-126, 3.3895313892515355e38)
+FP16 = Half("float16", onnx.TensorProto.FLOAT16, 1, 2.0**-14, 65504.0, frozenset({_UINT8, _BOOL}))
+BF16 = Half("bfloat16", onnx.TensorProto.BFLOAT16, 22, 2.0**-126, 3.3895313892515355e38, frozenset({_BOOL}))
 
 
 def chosen(view: View, half: Half) -> frozenset[int]:
@@ -74,7 +78,7 @@ def _possible(view: View, half: Half) -> tuple[set[int], set[int]]:
     for place, node in enumerate(view.nodes):
         if place in spectra or not all(half.holds(constant) for constant in view.stored(node)):
             continue
-        if node.op_type == "Cast" and view.types[node.input[0]] in _EXACT and view.floats(node.output):
+        if node.op_type == "Cast" and view.types[node.input[0]] in half.exact and view.floats(node.output):
             free.add(place)
         makers = [view.makers.get(name, -1) for name in view.media(node)]
         if node.op_type in PRODUCTS:

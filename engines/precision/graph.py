@@ -13,6 +13,8 @@ from onnx import numpy_helper
 from engines.spec import Array
 
 FLOAT = onnx.TensorProto.FLOAT
+#: Operators with graphs of their own.
+CONTROL = frozenset({"If", "Loop", "Scan"})
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,23 @@ class View:
         return frozenset(value.name for value in self.graph.output)
 
     @cached_property
-    def types(self) -> dict[str, int]:
-        """Element type of every tensor, by ONNX's strict inference. Raises `onnx.shape_inference.InferenceError`."""
+    def values(self) -> dict[str, onnx.ValueInfoProto]:
+        """What ONNX's strict inference knows of every tensor that is not stored.
+
+        Raises `onnx.shape_inference.InferenceError` for a graph that contradicts itself.
+        """
         inferred = onnx.shape_inference.infer_shapes(self.model, strict_mode=True, data_prop=True).graph
-        values = [*inferred.input, *inferred.output, *inferred.value_info]
+        return {value.name: value for value in [*inferred.input, *inferred.value_info, *inferred.output]}
+
+    @cached_property
+    def types(self) -> dict[str, int]:
+        """Element type of every tensor."""
         stored = {name: tensor.data_type for name, tensor in self.constants.items()}
-        return {value.name: value.type.tensor_type.elem_type for value in values} | stored
+        return {name: value.type.tensor_type.elem_type for name, value in self.values.items()} | stored
+
+    def rank(self, name: str) -> int:
+        """How many axes a tensor has that is not stored."""
+        return len(self.values[name].type.tensor_type.shape.dim)
 
     @cached_property
     def readers(self) -> dict[str, list[int]]:

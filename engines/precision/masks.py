@@ -36,7 +36,7 @@ def with_masks_as_numbers(model: onnx.ModelProto) -> onnx.ModelProto:
     work = _Work(view)
     for value in view.graph.input:
         if value.type.tensor_type.elem_type == TensorProto.BOOL:
-            work.emit("Cast", [value.name], value.name, to=TensorProto.FLOAT)
+            work.number(value.name)
     for node in view.nodes:
         work.take(node)
     changed = onnx.ModelProto()
@@ -67,7 +67,9 @@ class _Work:
             else:
                 self._twins[node.output[0]] = self._twins[node.input[0]]
         elif kind in _JOINING and all(name in self._twins for name in node.input):
-            self.emit(_JOINING[kind], [self._twins[name] for name in node.input], node.output[0])
+            self._twins[node.output[0]] = f"{node.output[0]}.number"
+            twins = [self._twins[name] for name in node.input]
+            self.nodes.append(helper.make_node(_JOINING[kind], twins, [self._twins[node.output[0]]]))
         elif kind == "ReduceMax" and node.input[0] in self._twins and types[node.input[0]] in _INTEGERS:
             self._same(node, (0,))
         elif kind in _MOVING and types[node.output[0]] == TensorProto.BOOL:
@@ -75,10 +77,10 @@ class _Work:
             self._same(node, range(len(node.input)) if places is None else places)
         self.nodes.append(kept)
 
-    def emit(self, kind: str, inputs: Sequence[str], of: str, to: int | None = None) -> None:
-        """A node whose output is the twin of a tensor."""
-        self._twins[of] = f"{of}.number"
-        self.nodes.append(helper.make_node(kind, list(inputs), [self._twins[of]], **({} if to is None else {"to": to})))
+    def number(self, name: str) -> None:
+        """Give an input its twin."""
+        self._twins[name] = f"{name}.number"
+        self.nodes.append(helper.make_node("Cast", [name], [self._twins[name]], to=TensorProto.FLOAT))
 
     def _same(self, node: onnx.NodeProto, places: Sequence[int]) -> None:
         """The same node on twins, where there are twins or constants at all of these places."""

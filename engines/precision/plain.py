@@ -8,11 +8,10 @@ from onnx import inliner, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from engines.activations import with_float_weights, without_integers
-from engines.precision.graph import rebuilt
+from engines.precision.graph import CONTROL, rebuilt
 
 #: Of constants alone, these give constants of the same size.
 _FOLDED = frozenset({"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast"})
-_CONTROL = frozenset({"If", "Loop", "Scan"})
 
 
 def as_float(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -26,7 +25,7 @@ def as_float(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in plain.graph.node:
         if node.op_type in {"QuantizeLinear", "DequantizeLinear"}:
             raise ValueError(f"{model.graph.name}: came {node.op_type} {node.name!r}, expected a float32 graph")
-        if node.op_type in _CONTROL:
+        if node.op_type in CONTROL:
             raise ValueError(
                 f"{model.graph.name}: came {node.op_type} {node.name!r}, expected a graph without branches"
             )

@@ -51,7 +51,9 @@ def judge(
 
     failed = False
     with errors_told():
-        settings = _with_folders_of(media, settings_from(config, engine__bundle=bundle, engine__kind=engine))
+        settings = _with_folders_of(
+            media, settings_from(config, engine__bundle=bundle, engine__kind=engine, flow__engine_threads=1)
+        )
         with open_parts(settings) as parts:
             for item in media:
                 event = Event(

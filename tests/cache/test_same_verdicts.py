@@ -109,8 +109,9 @@ def pipeline_with(
             fetcher=fetcher,
             sandbox=sandbox,
             recaller=Recaller(bundle, cache, plan_id=sandbox.plan_id, secret=SECRET),
-            embedder=Embedder(engines, bundle.embedding_size),
-            scorer=Scorer(engines.fusion, Categories(bundle.calibration)),
+            engines=[
+                (Embedder(engines, bundle.embedding_size), Scorer(engines.fusion, Categories(bundle.calibration)))
+            ],
             judgement=Judgement(PolicyOptions(), dict.fromkeys(TASKS, 0.5), LINEAGE),
             secret=SECRET,
         )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engines import engine_set
 from engines.bundle import Bundle
-from engines.engine_set import EngineOptions, Kind, open_engines
+from engines.engine_set import GPU_THREADS, EngineOptions, Kind, open_engines, open_sets
+from engines.gpu.machine import Machine
+from engines.gpu.traffic import read_traffic
 from engines.runner import RunnerError
+from engines.testing import HostCompiler, HostDevice
 
 NO_DRIVER = "no NVIDIA driver: libcuda.so.1 cannot be loaded"
 
@@ -72,5 +76,53 @@ def test_options_are_checked(name: str, value: int, least: int) -> None:
 def test_plans_are_in_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert engine_set._expanded(EngineOptions().plans) == tmp_path / ".cache" / "earshot" / "plans"
-    with pytest.raises(RunnerError, match="has no home; name another folder"):
+    with pytest.raises(RunnerError, match="has no home; name another place"):
         engine_set._expanded(Path("~nobody-of-that-name/plans"))
+
+
+@pytest.fixture
+def host_double(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
+    """TensorRT as the double of its device has it."""
+    device = HostDevice()
+    machine = Machine(device, HostCompiler(device))
+    monkeypatch.setattr(engine_set, "driver_fault", lambda index: None)
+    monkeypatch.setattr(engine_set, "TENSORRT_PACKAGES", ("numpy",))
+    monkeypatch.setattr("engines.trt.open_machine", lambda index: machine)
+    return device
+
+
+def test_a_thread_on_the_cpu_and_two_on_a_gpu_unless_told_otherwise(
+    world_bundle: Bundle, host_double: HostDevice, tmp_path: Path
+) -> None:
+    gpu = EngineOptions(kind="trt", precision="fp32", plans=tmp_path, build=True)
+    for options, threads, wanted in ((EngineOptions(), None, 1), (EngineOptions(), 3, 3), (gpu, None, GPU_THREADS)):
+        with open_sets(world_bundle, options, threads) as sets:
+            assert len(sets) == len({id(engines.fusion) for engines in sets}) == wanted
+    with open_sets(world_bundle, gpu, 1) as (engines,):
+        assert engines.engine == "double-1.0-fp32"
+    assert host_double.held == 0
+
+
+def test_what_the_sets_are_asked_for_is_counted_together(world_bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "traffic.json"
+    frames_FCHW = np.zeros((3, 3, *(world_bundle.preprocessing.frame_pixels,) * 2), np.uint8)
+    with open_sets(world_bundle, EngineOptions(kind="auto", traffic=path), 2) as sets:
+        assert read_traffic(path) == {}
+        assert sets[0].engine == sets[1].engine == open_engines(world_bundle).engine
+        assert sets[0].why
+        for engines in sets:
+            engines.vision({"frames_FCHW": frames_FCHW})
+        sets[0].vision({"frames_FCHW": frames_FCHW[:1]})
+    assert read_traffic(path) == {"vision": {(1,): 1, (3,): 2}}
+
+
+def test_a_file_that_cannot_be_counted_in_is_refused(world_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing of ours")
+    for name in ("notes.txt", "no-such-folder/traffic.json"):
+        options = EngineOptions(traffic=tmp_path / name)
+        with (
+            pytest.raises(RunnerError, match=f"shapes cannot be counted in .*{name}"),
+            open_sets(world_bundle, options),
+        ):
+            pass
+    assert (tmp_path / "notes.txt").read_text() == "nothing of ours"

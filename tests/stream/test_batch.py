@@ -30,6 +30,31 @@ def test_the_first_case_sets_the_deadline_and_later_ones_do_not_move_it() -> Non
     assert batcher.seconds_left() == 0.0
 
 
+def test_a_batch_leaves_before_the_deadline_of_any_of_its_cases() -> None:
+    clock = FakeClock(100.0)
+    options = BatchOptions(max_cases=10, max_wait_seconds=1.0, deadline_margin_seconds=0.5)
+    batcher = Batcher(options, clock)
+    batcher.add(case(), 102.0)  # may wait as long as any
+    assert batcher.seconds_left() == 1.0
+    batcher.add(case(), 100.75)
+    assert batcher.seconds_left() == 0.25
+    batcher.add(case())
+    assert batcher.seconds_left() == 0.25
+    clock.advance(0.25)
+    assert batcher.seconds_left() == 0.0
+    batch = batcher.take()
+    assert batch is not None and len(batch.cases) == 3
+    batcher.add(case())
+    assert batcher.seconds_left() == 1.0, "the deadlines left with their batch"
+
+
+def test_what_has_hardly_any_time_left_waits_for_nobody() -> None:
+    clock = FakeClock(100.0)
+    batcher = Batcher(BatchOptions(max_wait_seconds=1.0, deadline_margin_seconds=0.5), clock)
+    batcher.add(case(), 100.25)
+    assert batcher.seconds_left() == 0.0
+
+
 @given(st.lists(st.floats(0, 0.4), min_size=1, max_size=30), st.integers(1, 5))
 def test_no_case_is_lost_or_waits_longer_than_allowed(pauses: list[float], most: int) -> None:
     clock = FakeClock()

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
+from engines.calibration import Calibration, TaskCalibration
 from engines.engine_set import EngineSet
-from engines.spec import graph_specs
+from engines.runner import Pending, RunnerError
+from engines.spec import GRAPHS, Array, GraphSpec, graph_specs
+from streamer.categories import Categories
 from streamer.embed import Embedder
 from streamer.errors import EngineFailedError
-from streamer.records import Case, Clip, Media, Modality
+from streamer.records import TASKS, Case, Clip, Media, Modality
+from streamer.score import Scorer
 from streamer.testing import ConstantRunner
 from tests.stream.cases import COVERAGE, case
 
 SPECS = graph_specs(8, 20, 4, classes=("vision", "audio"), priors={"audio": 2})
+
+
+class Late(ConstantRunner):
+    """Says when it is started and when it is waited for; the one that fails does so when it is waited for."""
+
+    def __init__(self, spec: GraphSpec, log: list[str], fails: str) -> None:
+        super().__init__(spec, 0.5)
+        self._log, self._fails = log, fails
+
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
+        self._log.append(f"start {self.spec.name}")
+        outputs = self(inputs)
+
+        def wait() -> dict[str, Array]:
+            self._log.append(f"wait {self.spec.name}")
+            if self.spec.name == self._fails:
+                raise RunnerError("a device fault")
+            return outputs
+
+        return wait
+
+
+CATEGORIES = Categories(Calibration(tasks={task: TaskCalibration() for task in TASKS}))
+
+
+def late(fails: str = "") -> tuple[EngineSet, list[str]]:
+    log: list[str] = []
+    return EngineSet(**{name: Late(SPECS[name], log, fails) for name in GRAPHS}), log
 
 
 def embedder(value: float) -> Embedder:
@@ -63,3 +97,40 @@ def test_what_is_no_probability_is_the_engines_fault(value: float) -> None:
 def test_what_is_not_finite_is_the_engines_fault() -> None:
     with pytest.raises(EngineFailedError, match="not finite"):
         embedder(1e9).embed([decoded(1, 1)])
+
+
+def test_the_encoders_are_started_together() -> None:
+    engines, log = late()
+    Embedder(engines, 4).embed([decoded(2, 3), decoded(1, 0)])
+    assert log == [f"{what} {name}" for what in ("start", "wait") for name in ("vision", "audio", "text")]
+
+
+def test_an_encoder_without_work_is_not_started() -> None:
+    engines, log = late()
+    (found,) = Embedder(engines, 4).embed([decoded(2, 0)]).tokens
+    assert "start audio" not in log
+    assert found[Modality.AUDIO].values_TPD.shape == (0, 1, 4)
+
+
+@pytest.mark.parametrize("fails", ["vision", "audio", "text"])
+def test_when_an_encoder_fails_nothing_is_left_on_its_way(fails: str) -> None:
+    engines, log = late(fails)
+    with pytest.raises(EngineFailedError, match="an encoder failed on 1 cases: a device fault"):
+        Embedder(engines, 4).embed([decoded(2, 3)])
+    assert {f"wait {name}" for name in ("vision", "audio", "text")} <= set(log)
+
+
+def test_the_fusion_network_is_started_with_and_without_each_modality_before_it_is_waited_for() -> None:
+    engines, log = late()
+    embeddings = Embedder(engines, 4).embed([decoded(2, 3), decoded(0, 1)])
+    log.clear()
+    Scorer(engines.fusion, CATEGORIES).fuse(embeddings)
+    assert log == ["start fusion"] * 4 + ["wait fusion"] * 4
+
+
+def test_when_the_fusion_network_fails_it_says_so() -> None:
+    engines, log = late("fusion")
+    embeddings = Embedder(engines, 4).embed([decoded(2, 3)])
+    with pytest.raises(EngineFailedError, match="fusion failed on 1 cases: a device fault"):
+        Scorer(engines.fusion, CATEGORIES).fuse(embeddings)
+    assert log.count("wait fusion") >= 4

@@ -140,8 +140,12 @@ def failing(parts: Parts, stack: ExitStack, options: Any, error: Exception) -> P
         fetcher=stack.enter_context(Fetcher(options.fetch)),
         sandbox=parts.sandbox,
         recaller=Recaller(parts.bundle, MemoryCache(2**24), plan_id="p", secret=b"s" * 32),
-        embedder=Embedder(engines, parts.bundle.embedding_size),
-        scorer=Scorer(engines.fusion, categories_of(parts.bundle, options.policy)),
+        engines=[
+            (
+                Embedder(engines, parts.bundle.embedding_size),
+                Scorer(engines.fusion, categories_of(parts.bundle, options.policy)),
+            )
+        ],
         judgement=Judgement(options.policy, {task: parts.bundle.thresholds[task] for task in TASKS}, parts.lineage),
         secret=b"s" * 32,
     )

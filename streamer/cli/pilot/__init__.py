@@ -156,6 +156,6 @@ def _settings(videos: Path, bundle: str | None, config: Path | None) -> Settings
     """Settings under which the folder may be read. Nothing is remembered: every time is that of all the work."""
     from streamer.cache.redis import CacheOptions
 
-    settings = settings_from(config, engine__bundle=bundle, log__level="error")
+    settings = settings_from(config, engine__bundle=bundle, log__level="error", flow__engine_threads=1)
     fetch = settings.fetch.model_copy(update={"file_roots": (*settings.fetch.file_roots, videos.resolve())})
     return settings.model_copy(update={"fetch": fetch, "cache": CacheOptions(memory_bytes=0)})

@@ -77,7 +77,7 @@ starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed cli
 	$(BIN)/earshot calibrate $(STARTER)/small --data $(DATASET) --without sesa --out engines/bundles/starter
 	$(BIN)/earshot verify engines/bundles/starter --checkpoint $(STARTER)/checkpoint.safetensors
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --exact --out $(STARTER)/exact
-	$(BIN)/earshot verify engines/bundles/starter --against $(STARTER)/exact --data $(DATASET)
+	$(BIN)/earshot verify engines/bundles/starter --against $(STARTER)/exact --data $(DATASET) --batches 1000
 
 # Seeds: 8 for what the goals compare, 4 for the rest. A run that is in $(ARMS) is not made again.
 COMPARED := vl audio audio_text vlmae late_average late_average_text late_stacked

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import onnx
 
-from engines.precision.calibrate import calibrated
+from engines.precision.calibrate import OnTried, calibrated, nobody
 from engines.precision.choice import BF16, FP16, Half
 from engines.precision.eight import FP8, INT8, Eight, quantised
 from engines.precision.fit import fit_for_tensorrt
@@ -29,12 +29,17 @@ EIGHTS: dict[Precision, Eight] = {"int8": INT8, "fp8": FP8}
 
 
 def at_precision(
-    model: onnx.ModelProto, precision: Precision, batches: Sequence[Mapping[str, Array]] = ()
+    model: onnx.ModelProto,
+    precision: Precision,
+    batches: Sequence[Mapping[str, Array]] = (),
+    *,
+    on_tried: OnTried = nobody,
 ) -> onnx.ModelProto:
     """A copy of a graph that computes in a precision. Inputs and outputs keep names, types and shapes.
 
     model: of a bundle, or any float32 graph without branches.
-    batches: inputs of real clips, which int8 and fp8 are calibrated on.
+    batches: inputs of real clips, of a few rows each, which int8 and fp8 are calibrated on. What each tensor costs is
+        measured on four of them, spread evenly: minutes for a large graph, which `on_tried` counts.
     Raises `ValueError` for an unknown precision, for one that needs batches without any, and for graphs that are
     quantised otherwise than bundles are.
     """
@@ -48,4 +53,4 @@ def at_precision(
     if precision in HALVES:
         return in_half(plain, HALVES[precision])
     eight = EIGHTS[precision]
-    return quantised(in_half(plain, FP16), calibrated(plain, eight, batches), eight)
+    return quantised(in_half(plain, FP16), calibrated(plain, eight, batches, on_tried), eight)

@@ -12,10 +12,10 @@ from typing import Literal, get_args
 import onnx
 
 from engines.precision.calibrate import OnTried, calibrated, nobody
-from engines.precision.choice import BF16, FP16, Half
-from engines.precision.eight import FP8, INT8, Eight, quantised
+from engines.precision.eight import quantised
 from engines.precision.fit import fit_for_tensorrt
 from engines.precision.half import in_half, simulated
+from engines.precision.kinds import BF16, FP8, FP16, INT8, Eight, Half
 from engines.precision.plain import as_float
 from engines.precision.report import layers_by_precision
 from engines.spec import Array

@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from engines.precision.choice import FP16, chosen
-from engines.precision.eight import INT8, Eight, candidates, quantised
+from engines.precision.choice import chosen
+from engines.precision.eight import candidates, quantised
 from engines.precision.graph import FLOAT, View
+from engines.precision.kinds import FP16, INT8, Eight
 from engines.precision.ranges import Batches, run, seen
 from engines.spec import Array
 

@@ -11,9 +11,11 @@ onnx = pytest.importorskip("onnx")
 
 from engines.precision import Precision, at_precision, layers_by_precision, simulated  # noqa: E402
 from engines.precision.calibrate import MOST_NOISE, noise_between, quiet_together  # noqa: E402
-from engines.precision.eight import FP8, INT8, quantised, rounded  # noqa: E402
+from engines.precision.eight import quantised  # noqa: E402
 from engines.precision.graph import View  # noqa: E402
+from engines.precision.kinds import FP8, INT8  # noqa: E402
 from engines.precision.ranges import Batches, Seen  # noqa: E402
+from engines.precision.weights import rounded  # noqa: E402
 from engines.spec import GRAPHS  # noqa: E402
 from tests.engines.precision.shipped import given, graph, outputs  # noqa: E402
 from tests.engines.precision.small import face, small  # noqa: E402

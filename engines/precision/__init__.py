@@ -11,11 +11,11 @@ from typing import get_args
 
 import onnx
 
-from engines.precision.calibrate import calibrated
-from engines.precision.choice import BF16, FP16, Half
-from engines.precision.eight import FP8, INT8, Eight, quantised
+from engines.precision.calibrate import OnTried, calibrated, nobody
+from engines.precision.eight import quantised
 from engines.precision.fit import fit_for_tensorrt
 from engines.precision.half import in_half, simulated
+from engines.precision.kinds import BF16, FP8, FP16, INT8, Eight, Half
 from engines.precision.plain import as_float
 from engines.precision.report import layers_by_precision
 from engines.spec import Array, Precision
@@ -28,12 +28,17 @@ EIGHTS: dict[Precision, Eight] = {"int8": INT8, "fp8": FP8}
 
 
 def at_precision(
-    model: onnx.ModelProto, precision: Precision, batches: Sequence[Mapping[str, Array]] = ()
+    model: onnx.ModelProto,
+    precision: Precision,
+    batches: Sequence[Mapping[str, Array]] = (),
+    *,
+    on_tried: OnTried = nobody,
 ) -> onnx.ModelProto:
     """A copy of a graph that computes in a precision. Inputs and outputs keep names, types and shapes.
 
     model: of a bundle, or any float32 graph without branches.
-    batches: inputs of real clips, which int8 and fp8 are calibrated on.
+    batches: inputs of real clips, of a few rows each, which int8 and fp8 are calibrated on. What each tensor costs is
+        measured on four of them, spread evenly: minutes for a large graph, which `on_tried` counts.
     Raises `ValueError` for an unknown precision, for one that needs batches without any, and for graphs that are
     quantised otherwise than bundles are.
     """
@@ -47,4 +52,4 @@ def at_precision(
     if precision in HALVES:
         return in_half(plain, HALVES[precision])
     eight = EIGHTS[precision]
-    return quantised(in_half(plain, FP16), calibrated(plain, eight, batches), eight)
+    return quantised(in_half(plain, FP16), calibrated(plain, eight, batches, on_tried), eight)

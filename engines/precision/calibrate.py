@@ -1,4 +1,4 @@
-"""Which products go into 8 bits, and with what scales: measured on real clips, one product at a time."""
+"""Which products go into 8 bits, and with what scales: measured on real clips, one tensor at a time."""
 
 from __future__ import annotations
 
@@ -8,59 +8,70 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from engines.precision.choice import FP16, chosen
-from engines.precision.eight import INT8, Eight, candidates, quantised
+from engines.precision.choice import chosen
+from engines.precision.eight import candidates, quantised
 from engines.precision.graph import FLOAT, View
+from engines.precision.kinds import FP16, INT8, Eight
 from engines.precision.ranges import Batches, run, seen
 from engines.spec import Array
 
 #: Of an output's variance, what 8 bits may add as noise.
 MOST_NOISE = 0.002
-#: Batches that each product is tried on.
-_TRIED = 8
+#: Batches that each tensor is tried on.
+_TRIED = 4
 #: Below this, and above 1 less this, probabilities are all alike.
 _LEAST_PROBABILITY = 0.001
 
 #: Output -> share of its variance.
 Noise = dict[str, float]
+#: Called with how many tensors have been tried, and of how many.
+OnTried = Callable[[int, int], None]
 
 
-def calibrated(
-    model: onnx.ModelProto, eight: Eight, batches: Batches, on_product: Callable[[], None] = lambda: None
-) -> dict[int, float]:
+def nobody(done: int, total: int) -> None:
+    """Takes no notice of progress."""
+
+
+def calibrated(model: onnx.ModelProto, eight: Eight, batches: Batches, on_tried: OnTried = nobody) -> dict[int, float]:
     """Ordinal -> clip of the products of a plain float32 graph to compute in 8 bits, as `quantised` takes them.
 
-    Each candidate is put into 8 bits by itself, and the noise that it brings to each output is measured. Noise of
-    different products adds up, near enough; so those that bring most stay in 16 bits until what the others bring
-    together is at most `MOST_NOISE` at every output.
+    The products that read one tensor are put into 8 bits by themselves, and the noise that they bring to each output
+    is measured. Noise of different tensors adds up, near enough; so those that bring most stay in 16 bits until what
+    the others bring together is at most `MOST_NOISE` at every output.
     """
     view = View(model)
-    inputs = candidates(view, eight, chosen(view, FP16))
-    ranges = seen(model, batches, sorted(set(inputs.values())))
-    cuts = {name: found.cut(eight.most) if eight is INT8 else found.most for name, found in ranges.items()}
-    # A scale that 16 bits cannot hold well is none.
-    clips = {ordinal: cuts[name] for ordinal, name in inputs.items() if cuts[name] / eight.most >= FP16.least}
+    sources = candidates(view, eight, chosen(view, FP16))
+    clips = _clips(model, eight, batches, sorted(set(sources.values())))
     tried = [
         batches[place] for place in np.linspace(0, len(batches) - 1, min(_TRIED, len(batches))).round().astype(int)
     ]
     exact = _outputs(model, tried)
-    noise: dict[int, Noise] = {}
-    for ordinal, clip in clips.items():
-        noise[ordinal] = noise_between(exact, _outputs(quantised(model, {ordinal: clip}, eight), tried))
-        on_product()
-    return {ordinal: clips[ordinal] for ordinal in _quiet(noise)}
+    noise: dict[str, Noise] = {}
+    for done, (name, clip) in enumerate(clips.items(), start=1):
+        alone = {ordinal: clip for ordinal, source in sources.items() if source == name}
+        noise[name] = noise_between(exact, _outputs(quantised(model, alone, eight), tried))
+        on_tried(done, len(clips))
+    quiet = quiet_together(noise)
+    return {ordinal: clips[name] for ordinal, name in sources.items() if name in quiet}
 
 
-def _quiet(noise: Mapping[int, Noise]) -> list[int]:
-    """The products that are left when the loudest are taken out, one by one, where the sum is too loud."""
+def _clips(model: onnx.ModelProto, eight: Eight, batches: Batches, names: list[str]) -> dict[str, float]:
+    """Where to cut off the tensors whose scales 16 bits can hold."""
+    ranges = seen(model, batches, names) if names else {}
+    clips = {name: found.cut(eight.most) if eight is INT8 else found.most for name, found in ranges.items()}
+    return {name: clip for name, clip in clips.items() if clip / eight.most >= FP16.least}
+
+
+def quiet_together(noise: Mapping[str, Noise]) -> set[str]:
+    """What is left when the loudest are taken out, one by one, where the sum is too loud."""
     left = dict(noise)
     while left:
         total = {name: sum(each[name] for each in left.values()) for name in next(iter(left.values()))}
         loudest = max(total, key=total.__getitem__)
         if total[loudest] <= MOST_NOISE:
             break
-        del left[max(left, key=lambda ordinal: left[ordinal][loudest])]
-    return list(left)
+        del left[max(left, key=lambda source: left[source][loudest])]
+    return set(left)
 
 
 def _outputs(model: onnx.ModelProto, batches: Batches) -> dict[str, list[Array]]:

@@ -9,7 +9,6 @@ quantised for another product, the sum reads that tensor's 8 bits, too: it is th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -17,32 +16,13 @@ from onnx import numpy_helper
 
 from engines.precision.choice import PRODUCTS
 from engines.precision.graph import View, at_opset, attribute, rebuilt
-from engines.spec import Array
+from engines.precision.kinds import Eight
+from engines.precision.weights import rounded
 
 #: The first opset whose QuantizeLinear takes 16 bits, and whose types include float8.
 _OPSET = 19
 #: Rows of matrices that are no multiple of this many bytes are padded by engines, or refused.
 _ALIGNED_BYTES = 16
-
-
-@dataclass(frozen=True)
-class Eight:
-    """A type of 8 bits: its name and number in ONNX, its greatest value, and what is computed in it.
-
-    per_channel: weights have a scale for each output channel, else one for the tensor.
-    """
-
-    name: str
-    element: int
-    most: float
-    operators: frozenset[str]
-    per_channel: bool
-
-
-#: -128 is left out, so that a value and its negative are rounded alike (arXiv 2004.09602, 3.1).
-INT8 = Eight("int8", onnx.TensorProto.INT8, 127.0, frozenset({"Conv", "MatMul", "Gemm"}), True)
-#: e4m3 without infinities (arXiv 2209.05433, 3). TensorRT has few convolutions in it: they stay in 16 bits.
-FP8 = Eight("float8", onnx.TensorProto.FLOAT8E4M3FN, 448.0, frozenset({"MatMul", "Gemm"}), False)
 
 
 def products(view: View) -> dict[int, int]:
@@ -148,22 +128,6 @@ class _Rewrite:
         dtype = onnx.helper.tensor_dtype_to_np_dtype(self._eight.element)
         self.constants[name] = numpy_helper.from_array(np.zeros((), dtype), name)
         return name
-
-
-def rounded(weight: Array, eight: Eight, axis: int | None) -> tuple[Array, Array]:
-    """Values in 8 bits and scales, in the weight's type, for each index of `axis` or one; values * scales ~ weight.
-
-    Scales are rounded up where their type cannot hold them, so that no value lies beyond the greatest.
-    """
-    others = tuple(index for index in range(weight.ndim) if index != axis)
-    exact = np.abs(weight).max(axis=others).astype(np.float64) / eight.most
-    scales = np.where(exact > 0, exact, 1.0).astype(weight.dtype)
-    scales = np.where(scales < exact, np.nextafter(scales, np.asarray(np.inf, weight.dtype)), scales)
-    shape = [-1 if index == axis else 1 for index in range(weight.ndim)] if axis is not None else ()
-    values = weight.astype(np.float64) / scales.astype(np.float64).reshape(shape)
-    if eight is INT8:
-        values = np.rint(values)
-    return values.astype(onnx.helper.tensor_dtype_to_np_dtype(eight.element)), scales
 
 
 def _channel_axis(node: onnx.NodeProto) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import onnx
 from onnx import numpy_helper
 
@@ -124,11 +123,6 @@ def rebuilt(
 def attribute(node: onnx.NodeProto, name: str, default: int) -> int:
     """An integer attribute of a node, the default where it has none."""
     return next((entry.i for entry in node.attribute if entry.name == name), default)
-
-
-def is_large(array: Array, most: float) -> bool:
-    """Whether any value is infinite or beyond `most`, which is positive."""
-    return bool(array.size) and not bool((np.abs(array) <= most).all())
 
 
 #: The first opset from which one may go up to 22 by the number alone: `Split` and reductions had changed.

@@ -54,7 +54,7 @@ def run(model: onnx.ModelProto, batches: Batches, names: Sequence[str]) -> Itera
     given = {value.name for value in model.graph.output}
     opened.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names if name not in given)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     session = onnxruntime.InferenceSession(opened.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -29,7 +29,8 @@ def chosen(view: View, half: Half) -> frozenset[int]:
     else ends a graph stay in float32. So do constants too large or too small for the type, and spectra: whatever a
     logarithm rests on, as small values matter there as much as great ones. (Not beyond an exponential: the logarithm
     of a sum of exponentials is no more delicate than a maximum.) What rests on constants alone, such as a look-up in a
-    table, follows those who read it.
+    table, follows those who read it. What rests on shapes alone is like a constant: attention that divides by the root
+    of a size it asks for is in 16 bits, too.
     """
     return _useful(view, *_possible(view, half))
 
@@ -38,6 +39,7 @@ def _possible(view: View, half: Half) -> tuple[set[int], set[int]]:
     """Nodes that all in 16 bits reaches, and nodes that could give either type."""
     logarithms = [place for place, node in enumerate(view.nodes) if node.op_type == "Log"]
     spectra = view.above(logarithms, until="Exp")
+    sized = _sized(view)
     firm, free = set[int](), set[int]()
     for place, node in enumerate(view.nodes):
         if place in spectra or not all(half.holds(constant) for constant in view.stored(node)):
@@ -45,12 +47,23 @@ def _possible(view: View, half: Half) -> tuple[set[int], set[int]]:
         if node.op_type == "Cast" and view.types[node.input[0]] in half.exact and view.floats(node.output):
             free.add(place)
         makers = [view.makers.get(name, -1) for name in view.media(node)]
+        makers = [maker for maker in makers if maker not in sized]
         if node.op_type in PRODUCTS:
             if view.stored(node) or firm.intersection(makers):
                 firm.add(place)
         elif node.op_type in _BETWEEN and view.floats(node.output) and (firm | free).issuperset(makers):
             (firm if firm.intersection(makers) else free).add(place)
     return firm, free
+
+
+def _sized(view: View) -> set[int]:
+    """Nodes that rest on shapes and constants alone."""
+    sized = set[int]()
+    for place, node in enumerate(view.nodes):
+        given = [name for name in node.input if name and name not in view.constants]
+        if node.op_type in ("Shape", "Size") or (given and all(view.makers.get(name, -1) in sized for name in given)):
+            sized.add(place)
+    return sized
 
 
 def _useful(view: View, firm: set[int], free: set[int]) -> frozenset[int]:

@@ -20,8 +20,8 @@ def fit_for_tensorrt(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy that TensorRT 10.6's parser takes whole and that can be captured in a CUDA graph; equal in value.
 
     The parser makes a loop of `CumSum` (onnx-tensorrt, onnxOpImporters.cpp, until 10.8), and a stream that is captured
-    cannot wait for one: an H200 refused to capture a text tower that had one in its buckets ("this TRT engine is not
-    stream capturable"), and ran it launch by launch. Here each running sum becomes a sum over all inputs, those to come replaced by 0: exact for
+    cannot wait for one: an H200 refused to capture a text tower that had one ("not stream capturable"), and ran it
+    launch by launch. Here each running sum becomes a sum over all inputs, those to come replaced by 0: exact for
     integers, and for floats up to the order of summation. It costs the square of the length.
     Raises `ValueError` for loops and branches of the graph's own, and for sums along an axis that is not constant.
     """

@@ -8,11 +8,11 @@ RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 WORLD_CLIPS ?= 1500
 UNSEEN_CLIPS ?= 300
-FAST := not services and not slow
+FAST := not services and not slow and not gpu
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint types architecture ci format schemas world-bundle starter-bundle results constraints clean
+.PHONY: help demo test test-fast lint types architecture ci format schemas gpu-report world-bundle starter-bundle results constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -77,7 +77,7 @@ starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed cli
 	$(BIN)/earshot calibrate $(STARTER)/small --data $(DATASET) --without sesa --out engines/bundles/starter
 	$(BIN)/earshot verify engines/bundles/starter --checkpoint $(STARTER)/checkpoint.safetensors
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --exact --out $(STARTER)/exact
-	$(BIN)/earshot verify engines/bundles/starter --against $(STARTER)/exact --data $(DATASET)
+	$(BIN)/earshot verify engines/bundles/starter --against $(STARTER)/exact --data $(DATASET) --batches 1000
 
 # Seeds: 8 for what the goals compare, 4 for the rest. A run that is in $(ARMS) is not made again.
 COMPARED := vl audio audio_text vlmae late_average late_average_text late_stacked
@@ -89,6 +89,13 @@ results: $(TOOLS) ## train the arms on stored features, compare them, write docs
 	$(BIN)/earshot arms --features $(FEATURES) --words $(WORDS) --out $(ARMS) --seeds 8 $(COMPARED:%=--arm %) && \
 	$(BIN)/earshot evaluate arms --runs $(ARMS) --dataset $(DATASET) --out docs/results && \
 	echo "results: $$(( ($$(date +%s) - started) / 60 )) minutes"
+
+gpu-report: $(TOOLS) ## on a machine with a GPU: build plans, measure them, pass them through the gate, write docs/results/gpu.*
+	$(PIP) install -q -c constraints.txt -e ".[tensorrt]"
+	$(BIN)/earshot build starter
+	$(BIN)/earshot bench gpu --report docs/results
+	$(BIN)/earshot verify starter --runner trt --against ort --json > docs/results/gpu_gate.json
+	$(BIN)/python -m pytest -q tests/gpu
 
 schemas: $(RUNTIME) ## write docs/schemas again, after a change of records
 	$(BIN)/python -m streamer.wire.schemas docs/schemas

@@ -21,7 +21,6 @@ from onnx import numpy_helper
 LEAST_ELEMENTS = 1024
 #: Of int8; -128 is left out, so that a weight and its negative are rounded alike.
 MOST = 127
-
 #: Operator -> the input that holds its weight.
 _WEIGHT_INPUTS = {"Conv": 1, "Gemm": 1, "MatMul": 1, "Gather": 0}
 

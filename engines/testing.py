@@ -215,7 +215,7 @@ class HostCompiler:
         """Raises `DeviceError` for what is no plan."""
         try:
             profiles, model = msgspec.msgpack.decode(plan, type=tuple[list[dict[str, tuple[int, ...]]], bytes])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise DeviceError(f"{self.version} does not load a plan of {len(plan)} bytes: {error}") from error
         session = onnxruntime.InferenceSession(model, _quiet(), providers=["CPUExecutionProvider"])
         return HostCompiled(session, profiles, self._device, self._loops)

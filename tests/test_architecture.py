@@ -30,6 +30,8 @@ BEYOND_INFERENCE = {
     "streamer.cli.ab": ("engines.outcomes", "engines.data.rows"),
     "streamer.cli.pilot": ("engines.pilot", "engines.data.rows"),
     "streamer.bench": ("engines.data.world",),
+    "streamer.cli.bench": ("engines.gpu.machine",),
+    "streamer.bench.gpu": ("engines.build", "engines.gpu", "engines.measure", "engines.data"),
 }
 
 #: Stands for somebody else's program: what the stream is measured against.
@@ -43,7 +45,7 @@ HOMES = {
     "obstore": ("streamer.fetch",),
     "httpcore2": ("streamer.fetch",),
     "prometheus_client": ("streamer.metrics", "streamer.admin"),
-    "onnxruntime": ("engines.ort", "engines.activations", "engines.testing", PEER),
+    "onnxruntime": ("engines.ort", "engines.activations", "engines.precision", "engines.testing", PEER),
     "tensorrt": ("engines.gpu.trt_library",),
     "tensorrt_bindings": ("engines.gpu.trt_library",),
     "cuda": ("engines.gpu.cuda",),
@@ -56,6 +58,7 @@ HOMES = {
         "engines.privacy",
         "engines.export",
         "engines.reference",
+        "engines.measure",
     ),
     "onnx": (
         "engines.precision",
@@ -66,6 +69,7 @@ HOMES = {
         "engines.verify",
         "engines.learn.stored",
         "engines.build",
+        "engines.measure",
         "engines.models.pretrained",
     ),
     # settings reads, schemas writes

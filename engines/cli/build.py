@@ -59,16 +59,18 @@ def build(
         reports = _built(bundle, plans, recipe, device, (data, clips), graph or GRAPHS, again=again)
     if as_json:
         print_json(reports)
-        return
-    for report in reports:
-        header = report.header
-        layers = ", ".join(f"{count} {kind}" for kind, count in sorted(header.layers.items()))
-        shapes = " ".join("x".join(map(str, shape)) for shape in header.buckets)
-        done = f"built in {header.seconds:.0f} s" if report.built else "was there"
-        typer.echo(
-            f"{header.fit.graph:<7} {header.fit.precision} {done}, {header.size_bytes / 2**20:.1f} MiB; "
-            f"shapes {shapes}; layers: {layers}"
-        )
+    else:
+        for report in reports:
+            typer.echo(_told(report))
+
+
+def _told(report: BuildReport) -> str:
+    header = report.header
+    layers = ", ".join(f"{count} {kind}" for kind, count in sorted(header.layers.items()))
+    shapes = " ".join("x".join(map(str, shape)) for shape in header.buckets)
+    done = f"built in {header.seconds:.0f} s" if report.built else "was there"
+    size = f"{header.size_bytes / 2**20:.1f} MiB"
+    return f"{header.fit.graph:<7} {header.fit.precision} {done}, {size}; shapes {shapes}; layers: {layers}"
 
 
 def _built(

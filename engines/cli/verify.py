@@ -55,15 +55,18 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The gate that engines and bundles pass before they serve. Exit code 1 and the reasons when one does not.
+    """The gate that engines and bundles pass before they serve; 1 and the reasons when one does not.
 
-    Judges recorded inputs on both sides and counts verdicts that flip at the bundle's thresholds, of each task and of
-    parts of the inputs: one of two hundred may. Compares outputs and scores, tries sizes around every bucket and inputs
-    that nobody records, and watches memory.
+    Judges recorded inputs on both sides and counts verdicts that flip, of
+    each task and of parts of the inputs: one of two hundred may. Compares
+    outputs and scores, tries sizes around every bucket and inputs that
+    nobody records, and watches memory.
 
       earshot verify starter --runner trt --against ort --data out/composed
       earshot verify out/int8 --against starter --data out/composed
-      earshot verify starter --checkpoint checkpoint.safetensors     # graph by graph; no verdict may flip
+      earshot verify starter --checkpoint checkpoint.safetensors
+
+    The last compares with torch, graph by graph: there no verdict may flip.
     """
     if (checkpoint is None) == (against is None) or (checkpoint is not None and data is not None):
         raise typer.BadParameter("expected --against ENGINE or BUNDLE, with or without --data, or else --checkpoint")

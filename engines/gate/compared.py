@@ -18,6 +18,7 @@ from engines.engine_set import EngineSet
 from engines.gate.errors import Tally, TensorError
 from engines.gate.recorded import Recorded
 from engines.gate.slices import parts_of
+from engines.runner import run_together
 from engines.scoring import ClipTokens, clip_tokens, fusion_inputs, tower_inputs
 from engines.spec import TASKS, Array
 
@@ -84,7 +85,8 @@ class _Side:
         self, inputs: Mapping[str, Mapping[str, Array]], batch: Sequence[Recorded]
     ) -> tuple[dict[str, dict[str, Array]], list[ClipTokens]]:
         sizes = self._bundle.preprocessing
-        outputs = {name: getattr(self._engines, name)(given) for name, given in inputs.items()}
+        calls = ((getattr(self._engines, name), given) for name, given in inputs.items())
+        outputs = dict(zip(inputs, run_together(calls), strict=True))  # at once, as in the stream
         window_seconds = sizes.window_samples / sizes.sample_rate_hz
         return outputs, clip_tokens(inputs, outputs, [one.clip for one in batch], window_seconds)
 

@@ -19,10 +19,12 @@ from engines.spec import TASKS
 
 #: Share of verdicts that may come out otherwise.
 MOST_FLIPS = 0.005
-#: A part offends when, of a thousand parts of which just as many flip as may, not one would flip as often by chance.
+#: A part offends when of a thousand parts, whose rate is just what it may be, not one would flip as often by chance.
 BY_CHANCE = 0.001
 #: The normal distribution's, for a bound that holds in 95 of 100 cases.
 QUANTILE_95 = 1.644854
+#: The part that is all inputs.
+WHOLE = "all"
 #: Offending parts that a reason names.
 NAMED = 3
 
@@ -31,7 +33,11 @@ class Flips(msgspec.Struct, frozen=True, kw_only=True):
     """Of one task, or of a part of its inputs: how many of `verdicts` come out otherwise.
 
     at_most: Wilson's upper bound of the rate (1927), one-sided, 95 %. worst: largest difference of two scores. chance:
-    how likely so many flips or more are where the rate is just what it may be (binomial).
+    how likely so many flips or more are where the rate is just what it may be (binomial). offends: a task when its rate
+    is above that, a part when chance does not explain it either.
+
+    A rate alone would not do for parts: one flip in 20 verdicts is 5 %, and of 60 parts of a healthy candidate some are
+    above 0.5 %. By chance it takes 3 flips of 20, 6 of 200, 22 of 2,000.
     """
 
     task: str
@@ -42,15 +48,7 @@ class Flips(msgspec.Struct, frozen=True, kw_only=True):
     at_most: float
     worst: float
     chance: float
-
-    @property
-    def offends(self) -> bool:
-        """Whether the rate is above what it may be, and not by chance.
-
-        A rate alone would not do: one flip in 20 verdicts is 5 %, and of 60 parts of a healthy candidate some would be
-        above 0.5 %. By chance it takes 3 flips of 20, 6 of 200, 22 of 2,000.
-        """
-        return self.rate > MOST_FLIPS and self.chance < BY_CHANCE
+    offends: bool
 
 
 def count_flips(compared: Compared, thresholds: Mapping[str, float]) -> tuple[list[Flips], list[Flips]]:
@@ -61,7 +59,7 @@ def count_flips(compared: Compared, thresholds: Mapping[str, float]) -> tuple[li
         threshold = np.float32(thresholds[task])
         flips_M = ((candidate_M >= threshold) != (reference_M >= threshold)) | np.isnan(candidate_M)
         worst_M = np.abs(candidate_M - reference_M)
-        wholes.append(_flips(task, "all", flips_M, worst_M))
+        wholes.append(_flips(task, WHOLE, flips_M, worst_M))
         for name, places in _members(compared.parts[task]).items():
             parts.append(_flips(task, name, flips_M[places], worst_M[places]))
     return wholes, sorted(parts, key=lambda part: (part.chance, -part.rate, part.task, part.part))
@@ -74,13 +72,12 @@ def reasons(wholes: Sequence[Flips], parts: Sequence[Flips]) -> list[str]:
     """
     found = []
     for whole in wholes:
-        if whole.rate > MOST_FLIPS:
+        if whole.offends:
             above = [part for part in parts if part.task == whole.task and part.rate > MOST_FLIPS]
             where = ", ".join(f"{part.part!r} ({part.flips:,} of {part.verdicts:,})" for part in above[:NAMED])
             found.append(f"{_told(whole)}, most of all in {where or 'no part of them'}")
-    above_tasks = {whole.task for whole in wholes if whole.rate > MOST_FLIPS}
-    found += [f"{_told(part)}, in {part.part!r}" for part in parts if part.offends and part.task not in above_tasks]
-    return found
+    told = {whole.task for whole in wholes if whole.offends}
+    return found + [f"{_told(part)}, in {part.part!r}" for part in parts if part.offends and part.task not in told]
 
 
 def _told(flips: Flips) -> str:
@@ -101,6 +98,7 @@ def _members(parts: Sequence[frozenset[str]]) -> dict[str, NDArray[np.int64]]:
 
 def _flips(task: str, part: str, flips_M: NDArray[np.bool_], worst_M: NDArray[np.float32]) -> Flips:
     verdicts, flips = len(flips_M), int(flips_M.sum())
+    chance = binomial_tail(flips, verdicts, MOST_FLIPS)
     return Flips(
         task=task,
         part=part,
@@ -109,7 +107,8 @@ def _flips(task: str, part: str, flips_M: NDArray[np.bool_], worst_M: NDArray[np
         rate=flips / verdicts,
         at_most=wilson_bound(flips, verdicts),
         worst=float(worst_M.max()),
-        chance=binomial_tail(flips, verdicts, MOST_FLIPS),
+        chance=chance,
+        offends=flips > MOST_FLIPS * verdicts and (part == WHOLE or chance < BY_CHANCE),
     )
 
 

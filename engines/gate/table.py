@@ -79,9 +79,9 @@ def _errors(report: Report) -> Table:
     rows = [
         (
             f"{one.graph} {one.tensor}",
-            f"{one.largest:.1e}",
-            f"{one.mean:.1e}",
-            f"{one.relative:.1e}",
+            _small(one.largest),
+            _small(one.mean),
+            _small(one.relative),
             "-" if one.cosine_least is None else f"{one.cosine_least:.5f}",
             "-" if one.cosine_mean is None else f"{one.cosine_mean:.5f}",
         )
@@ -102,8 +102,8 @@ def _boundaries(boundaries: Sequence[Boundary]) -> Table:
         rows.append(
             (
                 f"{graph} {axis}: {sizes}",
-                f"{worst.drift:.1e}",
-                f"{worst.most:.1e}",
+                _small(worst.drift),
+                _small(worst.most),
                 str(sum(one.offends for one in tried)),
             )
         )
@@ -117,7 +117,7 @@ def _extremes(extremes: Sequence[Extreme]) -> Table:
         tried = [one for one in extremes if one.graph == graph]
         furthest = max((one.apart for one in tried if one.apart is not None), default=0.0)
         wrong = sum(one.fault is not None for one in tried)
-        rows.append((graph, str(len(tried)), f"{furthest:.1e}", str(wrong)))
+        rows.append((graph, str(len(tried)), _small(furthest), str(wrong)))
     return _table("extremes", "tried", "furthest", "wrong", rows=rows)
 
 
@@ -136,3 +136,7 @@ def _growth(report: Report) -> Table | str:
         for one in report.growth
     ]
     return _table("memory, MiB", "warm batches", "first", "last", "steady growth", "noise", rows=rows)
+
+
+def _small(value: float) -> str:
+    return f"{value:.1e}" if value else "0"

@@ -97,10 +97,11 @@ class TensorRt:
             raise BuildError(f"{self.version} cannot read the graph: {faults}")
         config = builder.create_builder_config()
         config.builder_optimization_level = options.level
+        config.clear_flag(trt.BuilderFlag.TF32)  # on by default: float32 with 10 bits; the graph says where that may be
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
         config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
         config.progress_monitor = _Monitor(on_share)
-        timings = config.create_timing_cache(self.timings)
+        timings = config.create_timing_cache(self.timings) or config.create_timing_cache(b"")  # none where it is broken
         config.set_timing_cache(timings, False)
         _add_profiles(builder, config, profiles)
         plan = builder.build_serialized_network(network, config)

@@ -11,38 +11,45 @@ from typing import get_args
 
 import onnx
 
-from engines.precision.choice import BF16, FP16
+from engines.precision.calibrate import OnTried, calibrated, nobody
+from engines.precision.eight import quantised
+from engines.precision.fit import fit_for_tensorrt
 from engines.precision.half import in_half, simulated
-from engines.precision.masks import with_masks_as_numbers
+from engines.precision.kinds import BF16, FP8, FP16, INT8, Eight, Half
 from engines.precision.plain import as_float
+from engines.precision.report import layers_by_precision
 from engines.spec import Array, Precision
 
-__all__ = ["PRECISIONS", "at_precision", "fit_for_tensorrt", "simulated"]
+__all__ = ["PRECISIONS", "at_precision", "fit_for_tensorrt", "layers_by_precision", "simulated"]
 
-CALIBRATED = frozenset({"int8", "fp8"})
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+HALVES: dict[Precision, Half] = {"fp16": FP16, "bf16": BF16}
+EIGHTS: dict[Precision, Eight] = {"int8": INT8, "fp8": FP8}
 
 
 def at_precision(
-    model: onnx.ModelProto, precision: Precision, batches: Sequence[Mapping[str, Array]] = ()
+    model: onnx.ModelProto,
+    precision: Precision,
+    batches: Sequence[Mapping[str, Array]] = (),
+    *,
+    on_tried: OnTried = nobody,
 ) -> onnx.ModelProto:
     """A copy of a graph that computes in a precision. Inputs and outputs keep names, types and shapes.
 
     model: of a bundle, or any float32 graph without branches.
-    batches: inputs of real clips, which int8 and fp8 are calibrated on.
+    batches: inputs of real clips, of a few rows each, which int8 and fp8 are calibrated on. What each tensor costs is
+        measured on four of them, spread evenly: minutes for a large graph, which `on_tried` counts.
     Raises `ValueError` for an unknown precision, for one that needs batches without any, and for graphs that are
     quantised otherwise than bundles are.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision: came {precision!r}, expected one of {list(PRECISIONS)}")
-    if precision in CALIBRATED and not batches:
+    if precision in EIGHTS and not batches:
         raise ValueError(f"{precision}: came no batches, expected inputs of real clips to measure ranges on")
     plain = as_float(model)
     if precision == "fp32":
         return plain
-    return in_half(plain, {"fp16": FP16, "bf16": BF16}[precision])
-
-
-def fit_for_tensorrt(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that TensorRT computes rightly; its values are the same."""
-    return with_masks_as_numbers(model)
+    if precision in HALVES:
+        return in_half(plain, HALVES[precision])
+    eight = EIGHTS[precision]
+    return quantised(in_half(plain, FP16), calibrated(plain, eight, batches, on_tried), eight)

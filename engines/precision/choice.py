@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-import onnx
-
-from engines.precision.graph import View, is_large
-from engines.spec import Array
+from engines.precision.graph import View
+from engines.precision.kinds import Half
 
 #: Where the arithmetic is: what 16 bits are for.
 PRODUCTS = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
@@ -24,33 +19,6 @@ _NORMS = frozenset({"LayerNormalization", "BatchNormalization", "InstanceNormali
 _BETWEEN = _ARITHMETIC | _ACTIVATIONS | _POOLS | _MOVES | _NORMS
 #: What these say of a tensor is the same for either type.
 BLIND = frozenset({"Shape", "Size", "IsNaN", "IsInf"})
-#: Every value of these is exact in 16 bits of either kind.
-_EXACT = frozenset({onnx.TensorProto.UINT8, onnx.TensorProto.BOOL})
-
-
-@dataclass(frozen=True)
-class Half:
-    """A float of 16 bits: its name and number in ONNX, the opset that takes it, its least normal and greatest value."""
-
-    name: str
-    element: int
-    opset: int
-    least: float
-    most: float
-
-    def holds(self, constant: Array) -> bool:
-        """Whether a constant keeps its meaning: no value overflows, and not all are lost to the least normal one.
-
-        Masks (-1e9, -inf) and guards against division by zero (1e-12) do not keep it.
-        """
-        return not is_large(constant, self.most) and (
-            constant.size == 0 or not constant.any() or float(np.abs(constant).max()) >= self.least
-        )
-
-
-#: IEEE 754 binary16, and the upper half of binary32.
-FP16 = Half("float16", onnx.TensorProto.FLOAT16, 1, 2.0**-14, 65504.0)
-BF16 = Half("bfloat16", onnx.TensorProto.BFLOAT16, 22, 2.0**-126, 3.3895313892515355e38)
 
 
 def chosen(view: View, half: Half) -> frozenset[int]:
@@ -74,7 +42,7 @@ def _possible(view: View, half: Half) -> tuple[set[int], set[int]]:
     for place, node in enumerate(view.nodes):
         if place in spectra or not all(half.holds(constant) for constant in view.stored(node)):
             continue
-        if node.op_type == "Cast" and view.types[node.input[0]] in _EXACT and view.floats(node.output):
+        if node.op_type == "Cast" and view.types[node.input[0]] in half.exact and view.floats(node.output):
             free.add(place)
         makers = [view.makers.get(name, -1) for name in view.media(node)]
         if node.op_type in PRODUCTS:

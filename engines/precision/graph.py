@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from engines.spec import Array
 
 FLOAT = onnx.TensorProto.FLOAT
+#: Operators with graphs of their own.
+CONTROL = frozenset({"If", "Loop", "Scan"})
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,23 @@ class View:
         return frozenset(value.name for value in self.graph.output)
 
     @cached_property
-    def types(self) -> dict[str, int]:
-        """Element type of every tensor, by ONNX's strict inference. Raises `onnx.shape_inference.InferenceError`."""
+    def values(self) -> dict[str, onnx.ValueInfoProto]:
+        """What ONNX's strict inference knows of every tensor that is not stored.
+
+        Raises `onnx.shape_inference.InferenceError` for a graph that contradicts itself.
+        """
         inferred = onnx.shape_inference.infer_shapes(self.model, strict_mode=True, data_prop=True).graph
-        values = [*inferred.input, *inferred.output, *inferred.value_info]
+        return {value.name: value for value in [*inferred.input, *inferred.value_info, *inferred.output]}
+
+    @cached_property
+    def types(self) -> dict[str, int]:
+        """Element type of every tensor."""
         stored = {name: tensor.data_type for name, tensor in self.constants.items()}
-        return {value.name: value.type.tensor_type.elem_type for value in values} | stored
+        return {name: value.type.tensor_type.elem_type for name, value in self.values.items()} | stored
+
+    def rank(self, name: str) -> int:
+        """How many axes a tensor has that is not stored."""
+        return len(self.values[name].type.tensor_type.shape.dim)
 
     @cached_property
     def readers(self) -> dict[str, list[int]]:
@@ -111,11 +123,6 @@ def rebuilt(
 def attribute(node: onnx.NodeProto, name: str, default: int) -> int:
     """An integer attribute of a node, the default where it has none."""
     return next((entry.i for entry in node.attribute if entry.name == name), default)
-
-
-def is_large(array: Array, most: float) -> bool:
-    """Whether any value is infinite or beyond `most`, which is positive."""
-    return bool(array.size) and not bool((np.abs(array) <= most).all())
 
 
 #: The first opset from which one may go up to 22 by the number alone: `Split` and reductions had changed.

@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from engines.precision.choice import BLIND, Half, chosen
+from engines.precision.choice import BLIND, chosen
 from engines.precision.graph import FLOAT, View, at_opset, rebuilt
+from engines.precision.kinds import Half
 
 
 def in_half(model: onnx.ModelProto, half: Half) -> onnx.ModelProto:

@@ -7,12 +7,11 @@ import onnx
 from onnx import inliner, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from engines.activations import with_float_weights, without_integers
-from engines.precision.graph import rebuilt
+from engines.activations import without_integers
+from engines.precision.graph import CONTROL, rebuilt
 
-#: Of constants alone, these give constants of the same size.
-_FOLDED = frozenset({"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast"})
-_CONTROL = frozenset({"If", "Loop", "Scan"})
+#: Of constants alone, these give constants with as many elements.
+_FOLDED = frozenset({"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast", "DequantizeLinear"})
 
 
 def as_float(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -22,11 +21,11 @@ def as_float(model: onnx.ModelProto) -> onnx.ModelProto:
     (`engines.activations`) are left out. Raises `ValueError` for graphs that are quantised otherwise or that branch.
     """
     whole = inliner.inline_local_functions(model) if model.functions else model
-    plain = _folded(with_float_weights(without_integers(whole)))
+    plain = _folded(without_integers(whole))
     for node in plain.graph.node:
         if node.op_type in {"QuantizeLinear", "DequantizeLinear"}:
             raise ValueError(f"{model.graph.name}: came {node.op_type} {node.name!r}, expected a float32 graph")
-        if node.op_type in _CONTROL:
+        if node.op_type in CONTROL:
             raise ValueError(
                 f"{model.graph.name}: came {node.op_type} {node.name!r}, expected a graph without branches"
             )

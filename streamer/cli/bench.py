@@ -18,6 +18,9 @@ from streamer.cli.common import (
     usage_error,
 )
 
+#: Measured on its own: it needs a machine that the others do not.
+GPU = "gpu"
+
 
 def bench(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Which ones; all by default.")] = None,
@@ -28,9 +31,13 @@ def bench(
     ] = None,
     config: ConfigOption = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="For documents: a table on stdout.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Of gpu: folder for gpu.md and gpu.json.")] = None,
+    plans: Annotated[Path, typer.Option(help="Of gpu: folder of plans.")] = Path("~/.cache/earshot/plans"),
     as_json: JsonOption = False,
 ) -> None:
     """Measure what decides, each against its alternative in the same run: decode, stream, cache, memory, scale, peer.
+
+    `earshot bench gpu` measures TensorRT engines beside torch instead, and says what this machine lacks for that.
 
     Uses the Kafka and the Redis that the configuration names, under names of its own; else the embedded broker and a
     redis-server on the PATH. Give it a machine that does nothing else.
@@ -41,8 +48,11 @@ def bench(
     from streamer.bench.show import table
     from streamer.report.table import console
 
+    if names == [GPU]:
+        _gpu(config, plans, report, quick=quick, as_json=as_json)
+        return
     if unknown := [name for name in names or () if name not in BENCHES]:
-        raise usage_error(f"bench: came {', '.join(unknown)}; expected some of {', '.join(BENCHES)}")
+        raise usage_error(f"bench: came {', '.join(unknown)}; expected some of {', '.join(BENCHES)}, or {GPU} alone")
     if as_json and markdown:
         raise usage_error("bench: came --json and --markdown; expected one of them")
     screen = console(stderr=True)
@@ -64,3 +74,37 @@ def bench(
         typer.echo(document(results))
     elif not as_json:
         console().print(table(results))
+
+
+def _gpu(config: Path | None, plans: Path, report: Path | None, *, quick: bool, as_json: bool) -> None:
+    from engines.gpu.machine import open_machine
+    from engines.runner import RunnerError
+    from streamer.assemble import load_bundle
+    from streamer.bench.gpu.lines import table, write
+    from streamer.bench.gpu.run import gpu_report
+    from streamer.errors import SettingsError
+    from streamer.report.table import console
+
+    screen = console(stderr=True)
+    with errors_told():
+        settings = settings_from(config, log__level="error")
+        bundle = load_bundle(settings.engine.bundle)
+        try:
+            found = gpu_report(
+                bundle,
+                plans.expanduser(),
+                open_machine(settings.engine.device),
+                compile_too=report is not None,
+                quick=quick,
+                say=lambda text: screen.print(text, soft_wrap=True, highlight=False),
+            )
+        except RunnerError as error:
+            raise SettingsError(f"bench gpu: {error}") from error
+    if report is not None:
+        write(found, report, f"earshot bench gpu --report {report}")
+    if as_json:
+        print_json(found)
+        return
+    console().print(table(found))
+    for reason in found.missing:
+        typer.echo(f"not measured: {reason}", err=True)

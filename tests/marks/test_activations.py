@@ -154,7 +154,8 @@ def test_a_bundle_in_integers_is_another_bundle_that_decides_alike(clips: Path, 
     assert bundle.fingerprint("vision") != world.fingerprint("vision")
     assert bundle.fingerprint("audio") == world.fingerprint("audio")
 
-    compared = CliRunner().invoke(app, ["verify", str(out), "--against", "world", "--data", str(clips), "--json"])
+    verify = ["verify", str(out), "--against", "world", "--data", str(clips), "--batches", "40", "--json"]
+    compared = CliRunner().invoke(app, verify)
     result = json.loads(compared.stdout)
     assert [task["verdicts"] for task in result["tasks"]] == [4, 4, 4]
     assert all(0 < task["worst"] < 0.5 for task in result["tasks"])
@@ -164,11 +165,6 @@ def test_a_bundle_in_integers_is_another_bundle_that_decides_alike(clips: Path, 
         app, ["quantise", str(out), "--data", str(clips), "--out", str(out), "--graph", "vision"]
     )
     assert again.exit_code == 1 and "in integers already" in again.stderr
-
-
-def test_verify_says_what_it_has_to_be_given() -> None:
-    wrong = CliRunner().invoke(app, ["verify", "world", "--against", "world"])
-    assert wrong.exit_code == 2 and "--data" in wrong.stderr
 
 
 def test_a_manifest_knows_which_graphs_there_are() -> None:

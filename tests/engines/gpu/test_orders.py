@@ -130,5 +130,5 @@ def test_tokens_beside_those_that_came_have_to_be_zero(world_bundle: Bundle, mon
             return finite(runner(small))
 
     assert after_nan()
-    monkeypatch.setattr("engines.gpu.lanes._fill", careless)
+    monkeypatch.setattr("engines.gpu.lanes._pad", careless)
     assert not after_nan()

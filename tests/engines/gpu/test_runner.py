@@ -72,10 +72,11 @@ def test_outputs_belong_to_the_caller(world_bundle: Bundle, device: HostDevice, 
     *_, largest = BUCKETS[graph]
     with runner_of(world_bundle, graph, device) as runner:
         first = runner(inputs_of(world_bundle, graph, largest, seed=1))
-        kept = {name: array.copy() for name, array in first.items()}
+        for array in first.values():
+            array[...] = 7
         for seed in range(2, 5):
             runner(inputs_of(world_bundle, graph, largest, seed))
-    assert all((first[name] == kept[name]).all() for name in kept)
+    assert all((array == 7).all() for array in first.values())
 
 
 def test_inputs_may_be_changed_as_soon_as_a_call_has_started(world_bundle: Bundle, device: HostDevice) -> None:

@@ -1,0 +1,104 @@
+"""Which products go into 8 bits, and with what scales: measured on real clips, one tensor at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from engines.precision.choice import chosen
+from engines.precision.eight import candidates, quantised
+from engines.precision.graph import FLOAT, View
+from engines.precision.kinds import FP16, INT8, Eight
+from engines.precision.ranges import Batches, run, seen
+from engines.spec import Array
+
+#: Of an output's variance, what 8 bits may add as noise.
+MOST_NOISE = 0.002
+#: Batches that each tensor is tried on.
+_TRIED = 4
+#: Below this, and above 1 less this, probabilities are all alike.
+_LEAST_PROBABILITY = 0.001
+
+#: Output -> share of its variance.
+Noise = dict[str, float]
+#: Called with how many tensors have been tried, and of how many.
+OnTried = Callable[[int, int], None]
+
+
+def nobody(done: int, total: int) -> None:
+    """Takes no notice of progress."""
+
+
+def calibrated(model: onnx.ModelProto, eight: Eight, batches: Batches, on_tried: OnTried = nobody) -> dict[int, float]:
+    """Ordinal -> clip of the products of a plain float32 graph to compute in 8 bits, as `quantised` takes them.
+
+    The products that read one tensor are put into 8 bits by themselves, and the noise that they bring to each output
+    is measured. Noise of different tensors adds up, near enough; so those that bring most stay in 16 bits until what
+    the others bring together is at most `MOST_NOISE` at every output.
+    """
+    view = View(model)
+    sources = candidates(view, eight, chosen(view, FP16))
+    clips = _clips(model, eight, batches, sorted(set(sources.values())))
+    tried = [
+        batches[place] for place in np.linspace(0, len(batches) - 1, min(_TRIED, len(batches))).round().astype(int)
+    ]
+    exact = _outputs(model, tried)
+    noise: dict[str, Noise] = {}
+    for done, (name, clip) in enumerate(clips.items(), start=1):
+        alone = {ordinal: clip for ordinal, source in sources.items() if source == name}
+        noise[name] = noise_between(exact, _outputs(quantised(model, alone, eight), tried))
+        on_tried(done, len(clips))
+    quiet = quiet_together(noise)
+    return {ordinal: clips[name] for ordinal, name in sources.items() if name in quiet}
+
+
+def _clips(model: onnx.ModelProto, eight: Eight, batches: Batches, names: list[str]) -> dict[str, float]:
+    """Where to cut off the tensors whose scales 16 bits can hold."""
+    ranges = seen(model, batches, names) if names else {}
+    clips = {name: found.cut(eight.most) if eight is INT8 else found.most for name, found in ranges.items()}
+    return {name: clip for name, clip in clips.items() if clip / eight.most >= FP16.least}
+
+
+def quiet_together(noise: Mapping[str, Noise]) -> set[str]:
+    """What is left when the loudest are taken out, one by one, where the sum is too loud."""
+    left = dict(noise)
+    while left:
+        total = {name: sum(each[name] for each in left.values()) for name in next(iter(left.values()))}
+        loudest = max(total, key=total.__getitem__)
+        if total[loudest] <= MOST_NOISE:
+            break
+        del left[max(left, key=lambda source: left[source][loudest])]
+    return set(left)
+
+
+def _outputs(model: onnx.ModelProto, batches: Batches) -> dict[str, list[Array]]:
+    names = [value.name for value in model.graph.output if value.type.tensor_type.elem_type == FLOAT]
+    return dict(zip(names, map(list, zip(*run(model, batches, names), strict=True)), strict=True))
+
+
+def noise_between(exact: Mapping[str, list[Array]], came: Mapping[str, list[Array]]) -> Noise:
+    """Mean squared difference of each output over its variance; both have the same batches.
+
+    Outputs that never leave [0, 1] are compared as logits: of probabilities that are nearly all 0, the variance would
+    say nothing.
+    """
+    noise = {}
+    for name, arrays in exact.items():
+        flat, other = _flat(arrays), _flat(came[name])
+        if flat.min(initial=0.0) >= 0 and flat.max(initial=0.0) <= 1:
+            flat, other = _logits(flat), _logits(other)
+        noise[name] = float(((flat - other) ** 2).mean() / max(flat.var(), np.finfo(np.float32).tiny))
+    return noise
+
+
+def _flat(arrays: list[Array]) -> NDArray[np.float64]:
+    return np.concatenate([array.reshape(-1) for array in arrays]).astype(np.float64)
+
+
+def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    inner = np.clip(probabilities, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    logits: NDArray[np.float64] = np.log(inner / (1 - inner))
+    return logits

@@ -1,0 +1,103 @@
+"""What rewrites are tried on: the graphs of the shipped bundles, with what they are given to judge the demo's clips."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import numpy as np
+import onnx
+
+from engines.bundle import Bundle
+from engines.data.clips import Clip
+from engines.data.public.manifest import Row
+from engines.engine_set import EngineSet, open_engines
+from engines.precision.ranges import Batches, run
+from engines.runner import Runner
+from engines.scoring import encode, judge_all
+from engines.spec import GRAPHS, Array, GraphSpec
+from streamer.decode.clip import decode
+from streamer.decode.formats import DecodeOptions
+from streamer.sample import ClipShape
+
+SAMPLES = Path(__file__).parents[3] / "streamer/cli/demo/samples"
+BUNDLES = ("world", "starter")
+EVERY_GRAPH = [(bundle, graph) for bundle in BUNDLES for graph in GRAPHS]
+
+
+class Recording:
+    """A runner that keeps what it was given."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.batches: list[dict[str, Array]] = []
+
+    @property
+    def spec(self) -> GraphSpec:
+        return self._runner.spec
+
+    @property
+    def engine(self) -> str:
+        return self._runner.engine
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.__exit__(kind, error, trace)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        self.batches.append(dict(inputs))
+        return self._runner(inputs)
+
+
+@cache
+def graph(bundle: str, name: str) -> onnx.ModelProto:
+    """A shipped graph. Rewrites leave it as it is."""
+    return onnx.load(Bundle.load(bundle).graph_path(name))
+
+
+@cache
+def given(bundle_name: str) -> dict[str, Batches]:
+    """Graph -> what it is given while the samples are judged, the first of them without sound."""
+    bundle = Bundle.load(bundle_name)
+    sizes = bundle.preprocessing
+    engines = {name: Recording(getattr(open_engines(bundle), name)) for name in GRAPHS}
+    lines = (SAMPLES / "samples.jsonl").read_bytes().splitlines()
+    rows = [msgspec.json.decode(line, type=Row) for line in lines]
+    clips = [_decoded(SAMPLES / row.file, bundle) for row in rows]
+    clips[0] = Clip(clips[0].frames_TCHW, clips[0].frame_seconds_T, clips[0].windows_TS[:0], np.zeros(0))
+    with EngineSet(**engines) as opened:
+        seconds = sizes.window_samples / sizes.sample_rate_hz
+        tokens = [
+            encode(opened, bundle.tokenizer, clip, row.fields, seconds) for clip, row in zip(clips, rows, strict=True)
+        ]
+        judge_all(opened, tokens[:4])
+        judge_all(opened, tokens[4:])
+    return {name: engine.batches for name, engine in engines.items()}
+
+
+def _decoded(path: Path, bundle: Bundle) -> Clip:
+    sizes = bundle.preprocessing
+    shape = ClipShape(sizes.frame_pixels, sizes.sample_rate_hz, sizes.window_samples, max_frames=1, max_windows=2)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        clip = decode(descriptor, b"any", shape, DecodeOptions(), "test")
+    finally:
+        os.close(descriptor)
+    assert clip.frames_TCHW is not None and clip.windows_TS is not None
+    return Clip(clip.frames_TCHW, clip.frame_seconds_T, clip.windows_TS, clip.window_seconds_T)
+
+
+def outputs(model: onnx.ModelProto, batches: Batches) -> dict[str, list[Array]]:
+    """Every output of every batch, from ONNX Runtime."""
+    names = [value.name for value in model.graph.output]
+    return dict(zip(names, map(list, zip(*run(model, batches, names), strict=True)), strict=True))

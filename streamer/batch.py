@@ -1,7 +1,7 @@
 """Cases -> Batch: full, or one of them has waited long enough. Pure; the clock is injected.
 
-When a batch leaves does not move back when more cases arrive, so none waits longer than `max_wait_seconds` for company.
-One whose own deadline is near takes the batch along at once.
+More cases never make a batch leave later, so none waits longer than `max_wait_seconds` for company. One that has to
+leave earlier takes the batch along.
 """
 
 from __future__ import annotations
@@ -16,14 +16,10 @@ from streamer.records import Batch, Case
 
 
 class BatchOptions(Options):
-    """How many cases go through the engines together, and how long the first may wait for the others.
-
-    deadline_margin_seconds: a case leaves at the latest so long before its deadline, so that it can still be judged.
-    """
+    """How many cases go through the engines together, and how long the first may wait for the others."""
 
     max_cases: int = Field(default=8, ge=1, le=256)
     max_wait_seconds: float = Field(default=0.05, ge=0, le=10)
-    deadline_margin_seconds: float = Field(default=1.0, ge=0, le=60)
 
 
 class Batcher:
@@ -38,10 +34,10 @@ class Batcher:
     def __len__(self) -> int:
         return len(self._cases)
 
-    def add(self, case: Case, deadline_seconds: float = math.inf) -> Batch | None:
-        """Take a case in, with its deadline on the clock; the batch when this one fills it."""
-        now, options = self._clock(), self._options
-        latest_seconds = min(now + options.max_wait_seconds, deadline_seconds - options.deadline_margin_seconds)
+    def add(self, case: Case, latest_seconds: float = math.inf) -> Batch | None:
+        """Take a case in that has to leave by `latest_seconds` of the clock; the batch when this one fills it."""
+        now = self._clock()
+        latest_seconds = min(latest_seconds, now + self._options.max_wait_seconds)
         self._leave_seconds = min(self._leave_seconds, latest_seconds)
         self._cases.append((case, now))
         return self.take() if len(self._cases) >= self._options.max_cases else None

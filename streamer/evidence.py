@@ -70,11 +70,13 @@ def evidence_of(scores: Scores, k: int, naming: Naming) -> tuple[Evidence, ...]:
         weights = {modality: network_share * weights_T for modality, weights_T in weights.items()}
         item, weights[carrier.modality] = _carried(carrier, 1 - network_share, fused, weights[carrier.modality], naming)
         carried = [item]
+    most = _MOST_SPANS - len(carried)
+    spans = [span for m, weights_T in weights.items() for span in _spans(m, weights_T) if span.weight >= _LEAST_WEIGHT]
+    spans.sort(key=lambda span: -span.weight)
     attended = [Evidence(modality=Modality.TEXT, weight=network_share * float(attention.text_K[k]))]
-    for modality, weights_T in weights.items():
-        attended += _spans(modality, weights_T, fused, naming)
+    attended += [span.evidence(fused, naming) for span in spans[:most]]  # names cost more than all else here
     attended.sort(key=lambda item: -item.weight)
-    heavy = [item for item in attended[: _MOST_SPANS - len(carried)] if item.weight >= _LEAST_WEIGHT]
+    heavy = [item for item in attended[:most] if item.weight >= _LEAST_WEIGHT]
     return tuple(sorted(carried + heavy, key=lambda item: -item.weight))
 
 
@@ -102,7 +104,21 @@ def _around_highest(prior_T: Float32) -> tuple[int, int]:
     return first, end
 
 
-def _spans(modality: Modality, weights_T: Float32, fused: Fused, naming: Naming) -> Iterator[Evidence]:
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Neighbouring frames or windows, and the sum of their weights."""
+
+    modality: Modality
+    first: int
+    end: int
+    weight: float
+
+    def evidence(self, fused: Fused, naming: Naming) -> Evidence:
+        name = naming.name(self.modality, fused.marks_of(self.modality).rows(self.first, self.end))
+        return _item(self.modality, self.weight, fused.spans_of(self.modality)[self.first : self.end], name)
+
+
+def _spans(modality: Modality, weights_T: Float32) -> Iterator[_Span]:
     """Neighbouring frames or windows that carry the score, joined; the weight is their sum.
 
     Those count that have at least a quarter of the heaviest one's weight. Leaving such spans out changes the score
@@ -114,8 +130,7 @@ def _spans(modality: Modality, weights_T: Float32, fused: Fused, naming: Naming)
     heavy[1:-1] = weights_T >= _CARRYING_SHARE * weights_T.max()
     edges = np.flatnonzero(heavy[1:] != heavy[:-1])
     for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        name = naming.name(modality, fused.marks_of(modality).rows(first, end))
-        yield _item(modality, float(weights_T[first:end].sum()), fused.spans_of(modality)[first:end], name)
+        yield _Span(modality, first, end, float(weights_T[first:end].sum()))
 
 
 def _item(modality: Modality, weight: float, spans_T2: Float64, name: str | None) -> Evidence:

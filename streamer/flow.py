@@ -30,7 +30,7 @@ log = structlog.get_logger()
 class FlowOptions(Options):
     """Threads of each stage. Decoding is what costs: by default one thread, and so one child, for each core.
 
-    engine_threads: each has engines and memory of its own; None: two on a GPU, else one.
+    engine_threads: each has engines and memory of its own; None: three on a GPU, else one.
     """
 
     fetch_threads: int = Field(default=8, ge=1, le=512)

@@ -25,6 +25,9 @@ log = structlog.get_logger()
 #: How long the thread whose turn it is sleeps when there is nothing to wait for.
 _IDLE_SECONDS = 1.0
 
+#: Batches whose time says how long the next one may take.
+_RECENT_BATCHES = 16
+
 T = TypeVar("T")
 
 #: Verdicts of every case of a batch, in order; for the batch as a whole it may raise.
@@ -33,6 +36,8 @@ JudgeBatch = Callable[[Batch], Sequence[tuple[Verdict, ...]]]
 
 class Judging(Generic[T]):
     """A thread for each of `judges`. `submit` may be used by any thread.
+
+    A case does not wait for company when what is left until its deadline is no more than judging took of late.
 
     done: is told by an engine thread what became of each case, by its ticket; once.
     """
@@ -46,12 +51,16 @@ class Judging(Generic[T]):
         done: Callable[[T, tuple[Verdict, ...] | Exception], None],
     ) -> None:
         self._metrics = metrics
+        self._clock = clock
         self._done = done
         self._max_cases = options.max_cases
         self._cases: queue.SimpleQueue[tuple[T, Case, float]] = queue.SimpleQueue()
         self._turn = threading.Lock()  # of the two below
         self._batcher = Batcher(options, clock)
         self._tickets: list[T] = []
+        self._took_seconds: tuple[float, ...] = (
+            0.0,
+        )  # of the last batches; a new tuple each time, so that no thread sees it change
         threads = Pool("engine", len(judges))
         for judge in judges:
             threads.submit(partial(self._judge_forever, judge))
@@ -70,7 +79,9 @@ class Judging(Generic[T]):
             with self._turn:
                 tickets, batch = self._next_batch()
             self._metrics.on_batch(batch, self._max_cases)
+            started = self._clock()
             self._judge(judge, tickets, batch)
+            self._took_seconds = (*self._took_seconds[1 - _RECENT_BATCHES :], self._clock() - started)
 
     def _next_batch(self) -> tuple[list[T], Batch]:
         batch = None
@@ -81,7 +92,7 @@ class Judging(Generic[T]):
                     timeout=_IDLE_SECONDS if wait_seconds is None else wait_seconds
                 )
                 self._tickets.append(ticket)
-                batch = self._batcher.add(case, deadline_seconds)
+                batch = self._batcher.add(case, deadline_seconds - max(self._took_seconds))
             except queue.Empty:
                 batch = self._batcher.take()
         tickets, self._tickets = self._tickets, []

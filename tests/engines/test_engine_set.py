@@ -91,7 +91,7 @@ def host_double(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
     return device
 
 
-def test_a_thread_on_the_cpu_and_two_on_a_gpu_unless_told_otherwise(
+def test_a_thread_on_the_cpu_and_more_on_a_gpu_unless_told_otherwise(
     world_bundle: Bundle, host_double: HostDevice, tmp_path: Path
 ) -> None:
     gpu = EngineOptions(kind="trt", precision="fp32", plans=tmp_path, build=True)

@@ -30,14 +30,12 @@ def test_the_first_case_sets_the_deadline_and_later_ones_do_not_move_it() -> Non
     assert batcher.seconds_left() == 0.0
 
 
-def test_a_batch_leaves_before_the_deadline_of_any_of_its_cases() -> None:
+def test_a_batch_leaves_when_any_of_its_cases_has_to() -> None:
     clock = FakeClock(100.0)
-    options = BatchOptions(max_cases=10, max_wait_seconds=1.0, deadline_margin_seconds=0.5)
-    batcher = Batcher(options, clock)
+    batcher = Batcher(BatchOptions(max_cases=10, max_wait_seconds=1.0), clock)
     batcher.add(case(), 102.0)  # may wait as long as any
     assert batcher.seconds_left() == 1.0
-    batcher.add(case(), 100.75)
-    assert batcher.seconds_left() == 0.25
+    batcher.add(case(), 100.25)
     batcher.add(case())
     assert batcher.seconds_left() == 0.25
     clock.advance(0.25)
@@ -45,13 +43,12 @@ def test_a_batch_leaves_before_the_deadline_of_any_of_its_cases() -> None:
     batch = batcher.take()
     assert batch is not None and len(batch.cases) == 3
     batcher.add(case())
-    assert batcher.seconds_left() == 1.0, "the deadlines left with their batch"
+    assert batcher.seconds_left() == 1.0, "what had to leave has left"
 
 
-def test_what_has_hardly_any_time_left_waits_for_nobody() -> None:
-    clock = FakeClock(100.0)
-    batcher = Batcher(BatchOptions(max_wait_seconds=1.0, deadline_margin_seconds=0.5), clock)
-    batcher.add(case(), 100.25)
+def test_what_should_have_left_waits_for_nobody() -> None:
+    batcher = Batcher(BatchOptions(max_wait_seconds=1.0), FakeClock(100.0))
+    batcher.add(case(), 99.0)
     assert batcher.seconds_left() == 0.0
 
 

@@ -22,7 +22,7 @@ from streamer.errors import EngineFailedError
 from streamer.judging import JudgeBatch, Judging
 from streamer.metrics import Metrics
 from streamer.records import Batch, Case, State, Verdict
-from streamer.testing import ConstantRunner
+from streamer.testing import ConstantRunner, FakeClock
 from tests.stream.cases import case
 from tests.stream.shop import Shop, event, message, sample, settings
 
@@ -100,12 +100,28 @@ def test_batches_fill_up_while_every_judge_is_busy() -> None:
 
 
 def test_a_case_whose_deadline_is_near_takes_its_batch_along() -> None:
-    bench = Bench([empty], max_cases=8, max_wait_seconds=10.0, deadline_margin_seconds=5.0)
+    bench = Bench([empty], max_cases=8, max_wait_seconds=10.0)
     started = time.monotonic()
     bench.judging.submit(0, case(), started + 100.0)
-    bench.judging.submit(1, case(), started + 5.1)
+    bench.judging.submit(1, case(), started + 0.1)
     assert len(bench.results(2)) == 2
     assert time.monotonic() - started < 5.0
+
+
+def test_how_near_is_what_judging_takes() -> None:
+    clock = FakeClock()
+
+    def slow(batch: Batch) -> list[tuple[Verdict, ...]]:
+        clock.advance(7.0)
+        return empty(batch)
+
+    bench = Bench([slow], clock, max_cases=2, max_wait_seconds=10.0)
+    for number in range(2):
+        bench.judging.submit(number, case(), 100.0)
+    assert len(bench.results(2)) == 2
+    wait_for(lambda: max(bench.judging._took_seconds) == 7.0)
+    bench.judging.submit(2, case(), clock() + 7.0)  # has to leave now, and the clock stands still
+    assert bench.results(1) == {2: ()}
 
 
 def test_a_judge_that_fails_fails_only_its_own_cases_and_each_is_answered_once() -> None:

@@ -61,18 +61,20 @@ class EngineSet:
 
     why: what spoke for this kind of engine and against the other, for people; empty where it was named.
     on_gpu: whether it computes beside the CPU, so that another thread can prepare what comes next.
+    numerics: as of `numerics_of`.
     """
 
     def __init__(self, *, vision: Runner, audio: Runner, text: Runner, fusion: Runner) -> None:
         self.vision, self.audio, self.text, self.fusion = vision, audio, text, fusion
         self.why = ""
         self.on_gpu = False
+        self.numerics = ""
         self._stack = ExitStack()
 
     @property
     def engine(self) -> str:
-        """Name and version of what runs the fusion graph, for lineage."""
-        return self.fusion.engine
+        """Name, version and precision of what runs the towers, for lineage."""
+        return self.vision.engine
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:  # closes what is open already when a later graph fails to load
@@ -103,6 +105,14 @@ def open_sets(bundle: Bundle, options: EngineOptions, threads: int | None = None
         first = loaded()
         threads = threads or (GPU_THREADS if first.on_gpu else 1)
         yield [first, *(loaded() for _ in range(threads - 1))]
+
+
+def numerics_of(kind: Kind, precision: Precision) -> str:
+    """What sets the numbers of engines apart from those of ONNX Runtime on a CPU, which have none: "trt-fp16".
+
+    What is remembered of one is no answer of another. "auto" is taken for the CPU.
+    """
+    return {"trt": f"trt-{precision}", "ort-cuda": "cuda"}.get(kind, "")
 
 
 def open_engines(bundle: Bundle, options: EngineOptions | None = None) -> EngineSet:
@@ -139,7 +149,7 @@ def _ort(bundle: Bundle, options: EngineOptions) -> EngineSet:
         return OrtRunner(bundle.graph_path(name), spec, own)
 
     engines = EngineSet(**{name: runner(name) for name in GRAPHS})
-    engines.on_gpu = cuda
+    engines.on_gpu, engines.numerics = cuda, numerics_of(options.kind, options.precision)
     return engines
 
 
@@ -150,7 +160,7 @@ def _trt(bundle: Bundle, options: EngineOptions) -> EngineSet:
     from engines.trt import open_trt
 
     engines = open_trt(bundle, replace(options, plans=_expanded(options.plans)))
-    engines.on_gpu = True
+    engines.on_gpu, engines.numerics = True, numerics_of("trt", options.precision)
     return engines
 
 
@@ -164,7 +174,7 @@ def _counts(path: Path) -> Counts:
 
 def _counting(engines: EngineSet, counts: Counts) -> EngineSet:
     counted = EngineSet(**{name: Counted(getattr(engines, name), counts) for name in GRAPHS})
-    counted.why, counted.on_gpu = engines.why, engines.on_gpu
+    counted.why, counted.on_gpu, counted.numerics = engines.why, engines.on_gpu, engines.numerics
     return counted
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import streamer
 from engines.bundle import Bundle, BundleError
-from engines.engine_set import EngineOptions, EngineSet, open_sets
+from engines.engine_set import EngineOptions, EngineSet, numerics_of, open_sets
 from engines.runner import RunnerError
 from streamer.admin import Health, admin_server
 from streamer.cache.protocol import Cache
@@ -124,7 +124,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
         pipeline = Pipeline(
             fetcher=stack.enter_context(Fetcher(settings.fetch)),
             sandbox=sandbox,
-            recaller=_recaller(settings, bundle, sandbox, open_cache(settings.cache)),
+            recaller=_recaller(settings, bundle, sandbox, open_cache(settings.cache), sets[0].numerics),
             engines=[
                 (Embedder(engines, bundle.embedding_size), Scorer(engines.fusion, categories)) for engines in sets
             ],
@@ -156,15 +156,20 @@ def _running(bundle: Bundle, settings: Settings) -> Iterator[list[EngineSet]]:
 
 
 def open_recaller(settings: Settings, cache: Cache) -> tuple[Recaller, Bundle]:
-    """What the workers under these settings remember, to be read without an engine or a decoder; and their bundle."""
+    """What the workers under these settings remember, to be read without an engine or a decoder; and their bundle.
+
+    Under `engine.kind: auto` that is what workers on a CPU remember.
+    """
     bundle = load_bundle(settings.engine.bundle)
-    return _recaller(settings, bundle, Sandbox(settings.sandbox, settings.decode, clip_shape(bundle)), cache), bundle
+    sandbox = Sandbox(settings.sandbox, settings.decode, clip_shape(bundle))
+    numerics = numerics_of(settings.engine.kind, settings.engine.precision)
+    return _recaller(settings, bundle, sandbox, cache, numerics), bundle
 
 
-def _recaller(settings: Settings, bundle: Bundle, sandbox: Sandbox, cache: Cache) -> Recaller:
+def _recaller(settings: Settings, bundle: Bundle, sandbox: Sandbox, cache: Cache, numerics: str) -> Recaller:
     secret = _secret(settings)
     plan_id = f"{sandbox.plan_id}.{derived(secret, b'plan').hex()[:8]}"
-    return Recaller(bundle, cache, plan_id=plan_id, secret=derived(secret, b"cache"))
+    return Recaller(bundle, cache, plan_id=plan_id, secret=derived(secret, b"cache"), numerics=numerics)
 
 
 def _secret(settings: Settings) -> bytes:

@@ -1,7 +1,7 @@
 """What is known of a video and its words: keys, look-up, store. Owns what a cached value may depend on.
 
-A key names everything that decides the value: schema, graph fingerprint (graph and preprocessing), sampling plan and
-content. So the same video with the same words asks for no engine, a changed title re-encodes text only, and a new
+A key names everything that decides the value: schema, graph fingerprint (graph and preprocessing), what the engine's
+numbers depend on, sampling plan and content. So the same video with the same words asks for no engine, a changed title re-encodes text only, and a new
 fusion head re-scores without decoding. Calibration and policy come after what is remembered.
 """
 
@@ -23,11 +23,15 @@ _MEDIA = (Modality.VISION, Modality.AUDIO)
 
 
 class Recaller:
-    """The cache protocol. Thread-safe; nothing is ever raised for the cache's sake."""
+    """The cache protocol. Thread-safe; nothing is ever raised for the cache's sake.
 
-    def __init__(self, bundle: Bundle, cache: Cache, *, plan_id: str, secret: bytes) -> None:
+    numerics: of the engines (`EngineSet.numerics`); workers with unlike ones do not share what they remember.
+    """
+
+    def __init__(self, bundle: Bundle, cache: Cache, *, plan_id: str, secret: bytes, numerics: str = "") -> None:
         self._tokenizer = bundle.tokenizer
-        self._fingerprints = {graph: bundle.fingerprint(graph) for graph in (*Modality, "fusion")}
+        engine = f"+{numerics}" if numerics else ""
+        self._fingerprints = {graph: bundle.fingerprint(graph) + engine for graph in (*Modality, "fusion")}
         self._cache = cache
         self._plan_id = plan_id
         self._secret = secret

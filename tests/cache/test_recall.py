@@ -84,6 +84,13 @@ def test_another_secret_is_not_known(bundle: Bundle, cache: MemoryCache, known: 
     assert Recaller(bundle, cache, plan_id="plan", secret=b"other").recall(known, SHA256).fused is None
 
 
+def test_engines_with_other_numbers_are_not_known(bundle: Bundle, cache: MemoryCache, known: Event) -> None:
+    other = Recaller(bundle, cache, plan_id="plan", secret=SECRET, numerics="trt-fp16")
+    recall = other.recall(known, SHA256)
+    assert (recall.fused, recall.coverage) == (None, None)
+    assert recall.fused_key.endswith(SHA256)
+
+
 def test_all_that_is_kept_of_a_video_can_be_found_by_its_hash(bundle: Bundle, cache: MemoryCache, known: Event) -> None:
     recall = recaller(bundle, cache).recall(known, SHA256)
     media = [recall.keys[Modality.VISION], recall.keys[Modality.AUDIO], recall.fused_key]

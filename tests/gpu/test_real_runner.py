@@ -13,6 +13,7 @@ import pytest
 
 from engines.bundle import Bundle
 from engines.gpu.buckets import Shape
+from engines.gpu.fit import precision_of
 from engines.gpu.machine import Machine
 from engines.runner import Runner
 from engines.spec import GRAPHS, Array, Precision
@@ -51,7 +52,9 @@ def assert_close(came: Mapping[str, Array], expected: Mapping[str, Array], toler
 
 
 def check(runner: Runner, ort: Runner, batch: Mapping[str, Array], precision: Precision, words: object) -> None:
-    assert_close(runner(batch), ort(batch), TOLERANCES[precision], f"{runner.spec.name} {precision} {words}")
+    graph = runner.spec.name
+    own = precision_of(graph, precision)
+    assert_close(runner(batch), ort(batch), TOLERANCES[own], f"{graph} {own} {words}")
 
 
 both = pytest.mark.parametrize("precision", [*TOLERANCES])

@@ -188,9 +188,20 @@ def test_8_bits_are_measured_on_clips(world_bundle: Bundle, machine: Machine, st
     assert plans[0] != plans[1]
 
 
-def test_8_bits_are_for_what_looks_and_listens_and_fusion_is_exact(world_bundle: Bundle, machine: Machine) -> None:
-    found = [fit_of(world_bundle, graph, "int8", machine).precision for graph in GRAPHS]
-    assert found == ["int8", "int8", "fp16", "fp32"]
+@pytest.mark.parametrize(
+    ("asked", "built"),
+    [
+        ("fp32", ["fp32", "fp32", "fp32", "fp32"]),
+        ("fp16", ["fp16", "fp16", "fp16", "fp32"]),
+        ("bf16", ["bf16", "bf16", "bf16", "fp32"]),
+        ("int8", ["int8", "int8", "fp16", "fp32"]),
+        ("fp8", ["fp8", "fp8", "fp16", "fp32"]),
+    ],
+)
+def test_8_bits_are_for_what_looks_and_listens_and_fusion_is_exact(
+    world_bundle: Bundle, machine: Machine, asked: Precision, built: list[Precision]
+) -> None:
+    assert [fit_of(world_bundle, graph, asked, machine).precision for graph in GRAPHS] == built
 
 
 def test_a_graph_that_cannot_be_read_is_a_build_error(

@@ -207,8 +207,9 @@ class TrtRunner:
             except OutOfDeviceMemoryError as error:
                 most = max(shape[0] for shape in self._buckets)
                 kept = tuple(shape for shape in self._buckets if 2 * shape[0] <= most)
-                if not kept:
-                    raise
+                longest = tuple(max(sizes) for sizes in zip(*(shape[1:] for shape in self._buckets), strict=True))
+                if longest not in {shape[1:] for shape in kept}:
+                    raise  # what is left would refuse calls that the plan was built for
                 _LOG.warning(
                     "%s: too little memory on the device for runs of %d rows, so they have %d at most: %s",
                     *(self._spec.name, most, max(shape[0] for shape in kept), error),

@@ -37,7 +37,8 @@ def bench(
 ) -> None:
     """Measure what decides, each against its alternative in the same run: decode, stream, cache, memory, scale, peer.
 
-    `earshot bench gpu` measures TensorRT engines beside torch instead, and says what this machine lacks for that.
+    `earshot bench gpu` measures TensorRT engines beside torch instead, and says what this machine lacks for that;
+    `earshot bench gpu eye vit` measures only these parts of start, served, engines, eye, vit.
 
     Uses the Kafka and the Redis that the configuration names, under names of its own; else the embedded broker and a
     redis-server on the PATH. Give it a machine that does nothing else.
@@ -48,8 +49,8 @@ def bench(
     from streamer.bench.show import table
     from streamer.report.table import console
 
-    if names == [GPU]:
-        _gpu(config, plans, report, quick=quick, as_json=as_json)
+    if names and names[0] == GPU:
+        _gpu(config, plans, report, names[1:], quick=quick, as_json=as_json)
         return
     if unknown := [name for name in names or () if name not in BENCHES]:
         raise usage_error(f"bench: came {', '.join(unknown)}; expected some of {', '.join(BENCHES)}, or {GPU} alone")
@@ -76,15 +77,19 @@ def bench(
         console().print(table(results))
 
 
-def _gpu(config: Path | None, plans: Path, report: Path | None, *, quick: bool, as_json: bool) -> None:
+def _gpu(
+    config: Path | None, plans: Path, report: Path | None, parts: list[str], *, quick: bool, as_json: bool
+) -> None:
     from engines.gpu.machine import open_machine
     from engines.runner import RunnerError
     from streamer.assemble import load_bundle
     from streamer.bench.gpu.lines import table, write
-    from streamer.bench.gpu.run import gpu_report
+    from streamer.bench.gpu.run import PARTS, gpu_report
     from streamer.errors import SettingsError
     from streamer.report.table import console
 
+    if unknown := sorted(set(parts) - set(PARTS)):
+        raise usage_error(f"bench gpu: came {', '.join(unknown)}; expected some of {', '.join(PARTS)}")
     screen = console(stderr=True)
     with errors_told():
         settings = settings_from(config, log__level="error")
@@ -94,6 +99,7 @@ def _gpu(config: Path | None, plans: Path, report: Path | None, *, quick: bool, 
                 bundle,
                 plans.expanduser(),
                 open_machine(settings.engine.device),
+                parts or PARTS,
                 compile_too=report is not None,
                 quick=quick,
                 say=lambda text: screen.print(text, soft_wrap=True, highlight=False),
@@ -101,7 +107,7 @@ def _gpu(config: Path | None, plans: Path, report: Path | None, *, quick: bool, 
         except RunnerError as error:
             raise SettingsError(f"bench gpu: {error}") from error
     if report is not None:
-        write(found, report, f"earshot bench gpu --report {report}")
+        write(found, report, " ".join(["earshot bench gpu", *parts, f"--report {report}"]))
     if as_json:
         print_json(found)
         return

@@ -52,10 +52,22 @@ def markdown(report: GpuReport, command: str) -> str:
 
 
 def write(report: GpuReport, folder: Path, command: str) -> None:
-    """`gpu.md` and `gpu.json`."""
+    """`gpu.md` and `gpu.json`. What is there of other parts, of the same device and library, stays beside it."""
     folder.mkdir(parents=True, exist_ok=True)
+    report = _beside(report, folder / f"{NAME}.json")
     (folder / f"{NAME}.md").write_text(markdown(report, command), encoding="utf-8")
     (folder / f"{NAME}.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+
+
+def _beside(report: GpuReport, path: Path) -> GpuReport:
+    if not path.exists():
+        return report
+    before = msgspec.json.decode(path.read_bytes(), type=GpuReport)
+    if (before.device, before.library) != (report.device, report.library):
+        return report
+    new = {line.what for line in report.lines}
+    kept = tuple(line for line in before.lines if line.what not in new)
+    return msgspec.structs.replace(report, lines=kept + report.lines)
 
 
 def _row(line: Line) -> list[str]:

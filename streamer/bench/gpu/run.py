@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,13 +21,26 @@ from streamer.bench.show import machine as machine_words
 Part = tuple[str, Callable[[], Iterator[Line]]]
 
 
+#: What can be measured by itself, in the order of the report.
+PARTS = ("start", "served", "engines", "eye", "vit")
+
+
 def gpu_report(
-    bundle: Bundle, plans: Path, machine: Machine, *, compile_too: bool, quick: bool, say: Callable[[str], None]
+    bundle: Bundle,
+    plans: Path,
+    machine: Machine,
+    parts: Sequence[str],
+    *,
+    compile_too: bool,
+    quick: bool,
+    say: Callable[[str], None],
 ) -> GpuReport:
-    """Measure part by part; what fails is told, and the others go on."""
+    """Measure these of `PARTS`, one after the other; what fails is told, and the others go on."""
     lines: list[Line] = []
     missing = []
     for name, part in _parts(bundle, machine, plans, compile_too=compile_too, quick=quick):
+        if name not in parts:
+            continue
         say(f"gpu: {name}")
         try:
             for line in part():
@@ -47,13 +61,13 @@ def _parts(bundle: Bundle, machine: Machine, plans: Path, *, compile_too: bool, 
     from engines.measure.towers import eye_lines, vit_lines
     from streamer.bench.gpu.whole import engine_lines, plans_of, served_lines, start_line
 
-    options = plans_of(bundle, machine, plans)
-    yield "start", lambda: iter([start_line(bundle, machine, options)])
-    yield "served", lambda: served_lines(bundle, machine, options, batches=2 if quick else 40)
-    yield "engines beside torch", lambda: engine_lines(bundle, machine, options)
     store = PlanStore(plans)
-    yield "the starter's eye", lambda: eye_lines(bundle, machine, store, sample_frames(bundle))
-    yield "ViT-B/16", lambda: vit_lines(machine, store, compile_too=compile_too)
+    options = cache(lambda: plans_of(bundle, machine, plans))
+    yield "start", lambda: iter([start_line(bundle, machine, options())])
+    yield "served", lambda: served_lines(bundle, machine, options(), batches=2 if quick else 40)
+    yield "engines", lambda: engine_lines(bundle, machine, options())
+    yield "eye", lambda: eye_lines(bundle, machine, store, sample_frames(bundle))
+    yield "vit", lambda: vit_lines(machine, store, compile_too=compile_too)
 
 
 def sample_frames(bundle: Bundle) -> Array:

@@ -11,7 +11,7 @@ from typing import get_args
 
 import onnx
 
-from engines.precision.calibrate import OnTried, calibrated, nobody
+from engines.precision.calibrate import MOST_NOISE, OnTried, calibrated, nobody
 from engines.precision.eight import quantised
 from engines.precision.fit import fit_for_tensorrt
 from engines.precision.half import in_half, simulated
@@ -32,6 +32,7 @@ def at_precision(
     precision: Precision,
     batches: Sequence[Mapping[str, Array]] = (),
     *,
+    most_noise: float = MOST_NOISE,
     on_tried: OnTried = nobody,
 ) -> onnx.ModelProto:
     """A copy of a graph that computes in a precision. Inputs and outputs keep names, types and shapes.
@@ -39,6 +40,7 @@ def at_precision(
     model: of a bundle, or any float32 graph without branches.
     batches: inputs of real clips, of a few rows each, which int8 and fp8 are calibrated on. What each tensor costs is
         measured on four of them, spread evenly: minutes for a large graph, which `on_tried` counts.
+    most_noise: share of each output's variance that 8 bits may add; what would add more stays in 16.
     Raises `ValueError` for an unknown precision, for one that needs batches without any, and for graphs that are
     quantised otherwise than bundles are.
     """
@@ -52,4 +54,4 @@ def at_precision(
     if precision in HALVES:
         return in_half(plain, HALVES[precision])
     eight = EIGHTS[precision]
-    return quantised(in_half(plain, FP16), calibrated(plain, eight, batches, on_tried), eight)
+    return quantised(in_half(plain, FP16), calibrated(plain, eight, batches, most_noise, on_tried), eight)

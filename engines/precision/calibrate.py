@@ -32,12 +32,14 @@ def nobody(done: int, total: int) -> None:
     """Takes no notice of progress."""
 
 
-def calibrated(model: onnx.ModelProto, eight: Eight, batches: Batches, on_tried: OnTried = nobody) -> dict[int, float]:
+def calibrated(
+    model: onnx.ModelProto, eight: Eight, batches: Batches, most_noise: float, on_tried: OnTried = nobody
+) -> dict[int, float]:
     """Ordinal -> clip of the products of a plain float32 graph to compute in 8 bits, as `quantised` takes them.
 
     The products that read one tensor are put into 8 bits by themselves, and the noise that they bring to each output
     is measured. Noise of different tensors adds up, near enough; so those that bring most stay in 16 bits until what
-    the others bring together is at most `MOST_NOISE` at every output.
+    the others bring together is at most `most_noise` of the variance of every output.
     """
     view = View(model)
     sources = candidates(view, eight, chosen(view, FP16))
@@ -51,7 +53,7 @@ def calibrated(model: onnx.ModelProto, eight: Eight, batches: Batches, on_tried:
         alone = {ordinal: clip for ordinal, source in sources.items() if source == name}
         noise[name] = noise_between(exact, _outputs(quantised(model, alone, eight), tried))
         on_tried(done, len(clips))
-    quiet = quiet_together(noise)
+    quiet = quiet_together(noise, most_noise)
     return {ordinal: clips[name] for ordinal, name in sources.items() if name in quiet}
 
 
@@ -62,13 +64,13 @@ def _clips(model: onnx.ModelProto, eight: Eight, batches: Batches, names: list[s
     return {name: clip for name, clip in clips.items() if clip / eight.most >= FP16.least}
 
 
-def quiet_together(noise: Mapping[str, Noise]) -> set[str]:
+def quiet_together(noise: Mapping[str, Noise], most_noise: float) -> set[str]:
     """What is left when the loudest are taken out, one by one, where the sum is too loud."""
     left = dict(noise)
     while left:
         total = {name: sum(each[name] for each in left.values()) for name in next(iter(left.values()))}
         loudest = max(total, key=total.__getitem__)
-        if total[loudest] <= MOST_NOISE:
+        if total[loudest] <= most_noise:
             break
         del left[max(left, key=lambda source: left[source][loudest])]
     return set(left)

@@ -24,7 +24,8 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
 	$(BIN)/python -m pytest -n auto -m "$(FAST)"
-	$(BIN)/python -m pytest -m "not ($(FAST))"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and not services"
+	$(BIN)/python -m pytest -m "services or gpu"
 
 test-fast: $(TOOLS) ## the tests that need no service and little time
 	$(BIN)/python -m pytest -n auto -m "$(FAST)"
@@ -94,8 +95,8 @@ gpu-report: $(TOOLS) ## on a machine with a GPU: build plans, measure them, pass
 	$(PIP) install -q -c constraints.txt -e ".[tensorrt]"
 	$(BIN)/earshot build starter
 	$(BIN)/earshot bench gpu --report docs/results
-	$(BIN)/earshot verify starter --runner trt --against ort --json > docs/results/gpu_gate.json
 	$(BIN)/python -m pytest -q tests/gpu
+	$(BIN)/earshot verify starter --runner trt --against ort --json > docs/results/gpu_gate.json
 
 schemas: $(RUNTIME) ## write docs/schemas again, after a change of records
 	$(BIN)/python -m streamer.wire.schemas docs/schemas

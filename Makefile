@@ -96,7 +96,7 @@ gpu-report: $(TOOLS) ## on a machine with a GPU: build plans, measure them, pass
 	$(BIN)/earshot build starter
 	$(BIN)/earshot bench gpu --report docs/results
 	$(BIN)/python -m pytest -q tests/gpu
-	$(BIN)/earshot verify starter --runner trt --against ort --json > docs/results/gpu_gate.json
+	$(BIN)/earshot verify starter --runner trt --against ort --threads 16 --json > docs/results/gpu_gate.json
 
 schemas: $(RUNTIME) ## write docs/schemas again, after a change of records
 	$(BIN)/python -m streamer.wire.schemas docs/schemas

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engines.bundle import Bundle
 from engines.data.decoding import decoded
 from engines.data.public.manifest import RELEVANT, Row
-from engines.engine_set import open_engines
+from engines.opening import open_engines
 from engines.scoring import ClipTokens, encode, judge_all
 from engines.spec import TASKS
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import streamer
 from engines.bundle import Bundle, BundleError
-from engines.engine_set import EngineOptions, EngineSet, numerics_of, open_sets
+from engines.engine_set import EngineOptions, EngineSet, numerics_of
+from engines.opening import open_sets
 from engines.runner import RunnerError
 from streamer.admin import Health, admin_server
 from streamer.cache.protocol import Cache

@@ -22,6 +22,7 @@ INFERENCE = (
     "engines.ort",
     "engines.trt",
     "engines.engine_set",
+    "engines.opening",
 )
 BEYOND_INFERENCE = {
     "streamer.cli": ("engines.cli",),  # one command mounts both

@@ -61,7 +61,7 @@ def verify(bundle: BundleArgument, as_json: JsonOption = False) -> None:
     import numpy as np
 
     from engines.bundle import Bundle
-    from engines.engine_set import open_engines
+    from engines.opening import open_engines
     from engines.parity import random_inputs
     from engines.spec import GRAPHS
 

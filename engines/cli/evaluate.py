@@ -39,8 +39,8 @@ def evaluate_bundle(
     from engines.bundle import Bundle
     from engines.data.clips import read_clips
     from engines.data.world import read_truths
-    from engines.engine_set import open_engines
     from engines.evaluation.world import evaluate as measure
+    from engines.opening import open_engines
 
     with errors_told():
         loaded = Bundle.load(bundle)

@@ -88,7 +88,8 @@ def _sides(
 ) -> tuple[Side, Side]:
     """Candidate and reference: a bundle each, and engines that are not loaded yet."""
     from engines.bundle import Bundle
-    from engines.engine_set import EngineOptions, open_engines
+    from engines.engine_set import EngineOptions
+    from engines.opening import open_engines
 
     bundle = Bundle.load(name)
     own = EngineOptions(kind=runner, precision=precision, plans=plans, device=device, threads=threads)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engines.bundle import Bundle
-from engines.engine_set import open_engines
+from engines.opening import open_engines
 from streamer.batch import BatchOptions
 from streamer.bench.gpu.cases import random_cases
 from streamer.bench.gpu.served import naive_rate, open_judges, served_rate

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 
 from engines.bundle import Bundle
 from engines.data.world import Truth, render_world
-from engines.engine_set import EngineSet, open_engines
+from engines.engine_set import EngineSet
+from engines.opening import open_engines
 from streamer.assemble import clip_shape
 from streamer.cache.memory import MemoryCache
 from streamer.cache.protocol import Cache, Tier

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from engines.bundle import Bundle
-from engines.engine_set import EngineSet, open_engines
+from engines.engine_set import EngineSet
+from engines.opening import open_engines
 from engines.parity import random_inputs
 from engines.spec import Array
 

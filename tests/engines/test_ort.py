@@ -9,7 +9,8 @@ import onnxruntime
 import pytest
 
 from engines.bundle import Bundle
-from engines.engine_set import EngineSet, open_engines
+from engines.engine_set import EngineSet
+from engines.opening import open_engines
 from engines.ort import CUDA, OrtOptions, OrtRunner
 from engines.parity import compare, random_inputs
 from engines.runner import RunnerError

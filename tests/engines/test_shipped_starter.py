@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engines.bundle import Bundle
-from engines.engine_set import open_engines
+from engines.opening import open_engines
 from streamer.settings import load_settings
 
 MOST_BYTES = 24_000_000

@@ -13,8 +13,9 @@ import pytest
 from engines.bundle import Bundle
 from engines.data.clips import Clip
 from engines.data.world import Truth, render_world
-from engines.engine_set import EngineSet, open_engines
+from engines.engine_set import EngineSet
 from engines.evaluation.world import Quality, evaluate
+from engines.opening import open_engines
 from engines.scoring import ClipTokens, Judgement, encode, judge_all
 from engines.spec import TASKS
 from streamer.decode.formats import DecodeOptions

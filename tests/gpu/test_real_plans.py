@@ -11,12 +11,13 @@ import pytest
 
 from engines.build import build
 from engines.bundle import Bundle
-from engines.engine_set import EngineOptions, open_engines
+from engines.engine_set import EngineOptions
 from engines.gpu.buckets import choose
 from engines.gpu.fit import precision_of
 from engines.gpu.machine import Machine
 from engines.gpu.plans import PlanStore, StoredPlan, read_plan
 from engines.gpu.traffic import longest
+from engines.opening import open_engines
 from engines.runner import RunnerError
 from engines.spec import GRAPHS, Precision
 from engines.trt import TrtRunner, open_trt

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from engines.bundle import MANIFEST, NAMES, NOTICE, SCHEMA, Bundle, BundleError, Manifest, save_manifest, shipped
 from engines.calibration import Calibration, TaskCalibration
-from engines.engine_set import open_engines
+from engines.opening import open_engines
 from engines.ort import OrtRunner
 from engines.parity import random_inputs
 from engines.spec import TASKS

@@ -19,12 +19,12 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from torch import nn  # noqa: E402
 
 from engines.bundle import Bundle  # noqa: E402
-from engines.engine_set import open_engines  # noqa: E402
 from engines.export import exported  # noqa: E402
 from engines.models.audio import AudioTower  # noqa: E402
 from engines.models.fusion import Fusion  # noqa: E402
 from engines.models.rounding import round_weights  # noqa: E402
 from engines.models.text import TextTower  # noqa: E402
+from engines.opening import open_engines  # noqa: E402
 from engines.ort import OrtRunner  # noqa: E402
 from engines.parity import compare, random_inputs  # noqa: E402
 from engines.quantise import is_small, rounded, store_small  # noqa: E402

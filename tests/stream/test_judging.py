@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from engines.bundle import Bundle
-from engines.engine_set import EngineSet, open_engines
+from engines.engine_set import EngineSet
+from engines.opening import open_engines
 from engines.runner import Pending, RunnerError
 from engines.spec import Array
 from streamer.assemble import open_parts

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import pytest
 
-from engines.engine_set import EngineSet, open_engines
+from engines.engine_set import EngineSet
+from engines.opening import open_engines
 from engines.runner import Pending, Runner, RunnerError
 from engines.spec import Array, GraphSpec
 from streamer import wire

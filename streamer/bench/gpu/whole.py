@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from engines.bundle import Bundle
-from engines.engine_set import EngineOptions, EngineSet, open_engines
+from engines.engine_set import EngineOptions, EngineSet
 from engines.gpu.machine import Machine
 from engines.gpu.plans import PlanStore
 from engines.measure.line import Line
+from engines.opening import open_engines
 from engines.trt import open_trt
 from streamer.batch import BatchOptions
 from streamer.bench.gpu.batches import Call, calls_of, resident_batch, resident_each, traffic_of

@@ -10,7 +10,8 @@ from typing import Self
 import numpy as np
 
 from engines.bundle import Bundle
-from engines.engine_set import EngineSet, open_engines
+from engines.engine_set import EngineSet
+from engines.opening import open_engines
 from engines.runner import Pending, Runner, RunnerError
 from engines.spec import GRAPHS, Array, GraphSpec
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from engines.bundle import Bundle
-from engines.engine_set import EngineSet, open_engines
+from engines.engine_set import EngineSet
 from engines.gate import boundaries, extremes, growth
 from engines.gate.boundaries import Boundary, boundary_sizes, try_boundaries
 from engines.gate.cases import cases
 from engines.gate.extremes import Extreme, try_extremes
 from engines.gate.growth import Growth, measure_growth, slope
+from engines.opening import open_engines
 from engines.runner import RunnerError
 from engines.spec import Array
 from tests.engines.gate.doubles import (

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from engines.bundle import Bundle
-from engines.engine_set import EngineOptions, EngineSet, open_engines
+from engines.engine_set import EngineOptions, EngineSet
 from engines.gate.recorded import Recording
 from engines.gate.report import Report
 from engines.gate.run import run_gate
 from engines.gate.table import tables
 from engines.gate.varied import of_samples
+from engines.opening import open_engines
 from engines.spec import TASKS
 from tests.engines.gate.doubles import Inputs, Outputs, Wrapped, wrapped
 

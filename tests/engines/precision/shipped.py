@@ -16,7 +16,8 @@ import onnx
 from engines.bundle import Bundle
 from engines.data.clips import Clip
 from engines.data.public.manifest import Row
-from engines.engine_set import EngineSet, open_engines
+from engines.engine_set import EngineSet
+from engines.opening import open_engines
 from engines.precision.ranges import Batches, run
 from engines.runner import Runner
 from engines.scoring import encode, judge_all

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines import engine_set
+from engines import opening
 from engines.bundle import Bundle
-from engines.engine_set import GPU_THREADS, EngineOptions, Kind, open_engines, open_sets
+from engines.engine_set import EngineOptions, Kind
 from engines.gpu.machine import Machine
 from engines.gpu.traffic import read_traffic
+from engines.opening import GPU_THREADS, open_engines, open_sets
 from engines.runner import RunnerError
 from engines.testing import HostCompiler, HostDevice
 
@@ -20,13 +21,13 @@ NO_DRIVER = "no NVIDIA driver: libcuda.so.1 cannot be loaded"
 
 @pytest.fixture
 def no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_set, "driver_fault", lambda device: NO_DRIVER)
+    monkeypatch.setattr(opening, "driver_fault", lambda device: NO_DRIVER)
 
 
 @pytest.fixture
 def driver_without_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_set, "driver_fault", lambda device: None)
-    monkeypatch.setattr(engine_set, "TENSORRT_PACKAGES", ("tensorrt_that_nobody_has",))
+    monkeypatch.setattr(opening, "driver_fault", lambda device: None)
+    monkeypatch.setattr(opening, "TENSORRT_PACKAGES", ("tensorrt_that_nobody_has",))
 
 
 def test_auto_without_a_driver_is_the_cpu_and_says_why(world_bundle: Bundle, no_driver: None) -> None:
@@ -75,9 +76,9 @@ def test_options_are_checked(name: str, value: int, least: int) -> None:
 
 def test_plans_are_in_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert engine_set._expanded(EngineOptions().plans) == tmp_path / ".cache" / "earshot" / "plans"
+    assert opening._expanded(EngineOptions().plans) == tmp_path / ".cache" / "earshot" / "plans"
     with pytest.raises(RunnerError, match="has no home; name another place"):
-        engine_set._expanded(Path("~nobody-of-that-name/plans"))
+        opening._expanded(Path("~nobody-of-that-name/plans"))
 
 
 @pytest.fixture
@@ -85,8 +86,8 @@ def host_double(monkeypatch: pytest.MonkeyPatch) -> HostDevice:
     """TensorRT as the double of its device has it."""
     device = HostDevice()
     machine = Machine(device, HostCompiler(device))
-    monkeypatch.setattr(engine_set, "driver_fault", lambda index: None)
-    monkeypatch.setattr(engine_set, "TENSORRT_PACKAGES", ("numpy",))
+    monkeypatch.setattr(opening, "driver_fault", lambda index: None)
+    monkeypatch.setattr(opening, "TENSORRT_PACKAGES", ("numpy",))
     monkeypatch.setattr("engines.trt.open_machine", lambda index: machine)
     return device
 

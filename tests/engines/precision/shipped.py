@@ -26,7 +26,9 @@ from streamer.decode.clip import decode
 from streamer.decode.formats import DecodeOptions
 from streamer.sample import ClipShape
 
-SAMPLES = Path(__file__).parents[3] / "streamer/cli/demo/samples"
+ROOT = Path(__file__).parents[3]
+#: The folder of the demo's clips, which one of the packages brings along.
+(SAMPLES,) = (path.parent for name in ("engines", "streamer") for path in (ROOT / name).rglob("samples.jsonl"))
 BUNDLES = ("world", "starter")
 EVERY_GRAPH = [(bundle, graph) for bundle in BUNDLES for graph in GRAPHS]
 

@@ -69,17 +69,21 @@ class Clips:
 
 @dataclass(frozen=True)
 class Ground:
-    """A head, and the arena as it reads it."""
+    """A head, and the arena as it reads it.
+
+    judged: after a hunt too. The fusion network is not, as a hunt would cost five times as much.
+    """
 
     arena: Arena
     head: Head
     fused: bool = False
+    judged: bool = False
 
     def tasks(
         self, strategies: tuple[tuple[str, ...], tuple[str, ...]], regimes: Sequence[str], seed: int
     ) -> list[Task]:
         """Of one seed."""
-        setup = Setup(self.head, BATCHES, HUNTS, self.fused)
+        setup = Setup(self.head, BATCHES, HUNTS, fused=self.fused, judged=self.judged)
         thinned = replace(self.arena.at_rate(RATE, np.random.default_rng(0)), name=self.arena.name)
         arenas = {regime: thinned if regime == STEADY else self.arena for regime in regimes}
         return [
@@ -119,7 +123,7 @@ def grounds(
     numbered = replace(towers, feature_NF=number_M[: len(clips.pool)], feature_TF=number_M[len(clips.pool) :])
     unheard = {name: view for name, view in towers.views.items() if name != "audio"}
     return {
-        LOGISTIC: Ground(replace(towers, name=LOGISTIC), LogisticHead(PENALTY)),
+        LOGISTIC: Ground(replace(towers, name=LOGISTIC), LogisticHead(PENALTY), judged=True),
         VLMAE: Ground(replace(numbered, name=VLMAE), hearing, fused=True),
         UNFUSED: Ground(replace(numbered, name=UNFUSED), hearing),
         VL: Ground(replace(numbered, name=VL, views=unheard), deaf, fused=True),

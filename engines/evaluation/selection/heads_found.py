@@ -21,7 +21,7 @@ REPLICATES = 10_000
 
 
 class HeadFound(msgspec.Struct, frozen=True):
-    """Means over seeds of one head and strategy, by measure."""
+    """Means over seeds of one head and strategy, by measure; without those that a seed lacks."""
 
     regime: str
     head: str
@@ -51,7 +51,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 def _last(name: str) -> Callable[[Outcome], float]:
     def of(outcome: Outcome) -> float:
-        return float(getattr(outcome.steady or outcome.emerging, name)[-1])
+        values = getattr(outcome.steady or outcome.emerging, name)
+        return float(values[-1]) if values else float("nan")
 
     return of
 
@@ -94,7 +95,8 @@ def heads_found(outcomes: Sequence[Outcome]) -> list[HeadFound]:
             name: float(np.mean([measure(one) for one in seeds.values()]))
             for name, measure in MEASURES[regime == STEADY].items()
         }
-        found.append(HeadFound(regime, arm[0], arm[1], len(seeds), means))
+        known = {name: value for name, value in means.items() if not np.isnan(value)}
+        found.append(HeadFound(regime, arm[0], arm[1], len(seeds), known))
     return found
 
 
@@ -110,6 +112,8 @@ def differences(outcomes: Sequence[Outcome]) -> list[Difference]:
                 for name in ASKED[regime == STEADY] if len(common) > 1 else ():
                     measure = MEASURES[regime == STEADY][name]
                     value_S = np.array([measure(ours[seed]) - measure(theirs[seed]) for seed in common])
+                    if np.isnan(value_S).any():
+                        continue
                     found.append(
                         Difference(question, regime, name, first, second, *interval(value_S), seeds=len(common))
                     )

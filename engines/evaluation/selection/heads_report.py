@@ -106,7 +106,12 @@ def _title(regime: str) -> str:
 def _means(found: Sequence[HeadFound], regime: str) -> str:
     names = list(MEASURES[regime == STEADY])
     rows = [
-        (one.head, one.strategy, *(f"{one.means[name]:.3f}" for name in names), str(one.seeds))
+        (
+            one.head,
+            one.strategy,
+            *(f"{one.means[name]:.3f}" if name in one.means else "-" for name in names),
+            str(one.seeds),
+        )
         for one in found
         if one.regime == regime
     ]

@@ -42,12 +42,14 @@ class Setup:
     """Which head is fitted, and how many labels each round of a steady stream and of a hunt brings.
 
     fused: strategies see the embedding of the head, which must have one, anew each round, instead of the arena's.
+    judged: whether the head is fitted after each round of a hunt, and judged; else its rounds are counted only.
     """
 
     head: Head = field(default_factory=lambda: LogisticHead(PENALTY))
     batches: tuple[int, ...] = (BATCH,) * ROUNDS
     hunts: tuple[int, ...] = (HUNT_BATCH,) * HUNT_ROUNDS
     fused: bool = False
+    judged: bool = True
 
 
 USUAL = Setup()
@@ -64,7 +66,7 @@ class Steady(msgspec.Struct, frozen=True):
 class Emerging(msgspec.Struct, frozen=True):
     """After each round, (R,): videos of the kind found, its recall at 5 % false positives, AP on all other clips.
 
-    others_before: that AP before the first round.
+    others_before: that AP before the first round. recall, others: empty where the head was not judged.
     """
 
     labels: tuple[int, ...]
@@ -99,11 +101,13 @@ def emerging(arena: Arena, kind: Kind, make: Make, rng: np.random.Generator, set
     labels, found, recall, others, total = [], [], [], [], 0
     before = average_precision(arena.label_T[old], loop.test_scores()[old])
     for number, count in enumerate(setup.hunts):
-        chosen = loop.round(count, is_last=number + 1 == len(setup.hunts))
+        chosen = loop.round(count, is_last=number + 1 == len(setup.hunts), is_hunt=True)
         total += int(kind.pool_N[chosen].sum())
-        score_T = loop.test_scores()
         labels.append(sum(setup.hunts[: number + 1]))
         found.append(total)
+        if not setup.judged:
+            continue
+        score_T = loop.test_scores()
         recall.append(recall_at_false_positives(kind.test_T[this].astype(np.float32), score_T[this]))
         others.append(average_precision(arena.label_T[old], score_T[old]))
     return Emerging(tuple(labels), tuple(found), tuple(recall), tuple(others), before)
@@ -130,9 +134,11 @@ class _Loop:
     def test_scores(self) -> np.ndarray:
         return self._learner.head.scores(self._arena.feature_TF)
 
-    def round(self, count: int, *, is_last: bool) -> Int64:
-        """Nobody asks for scores of the pool after the last."""
+    def round(self, count: int, *, is_last: bool, is_hunt: bool = False) -> Int64:
+        """Nobody asks for scores of the pool after the last, nor for a head that is not judged."""
         chosen = self._learner.query(count, self._rng)
+        if is_last and is_hunt and not self._setup.judged:
+            return chosen
         answers = self._arena.label_N[chosen]
         self._learner.update(answers, self._rng, with_committee=self._committee, scored=not is_last)
         if isinstance(self._strategy, Lsb):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,7 @@ from engines.evaluation.selection.arena import Arena, Kind, unit
 from engines.evaluation.selection.heads import COMPARED, HUNTED, LOGISTIC, VLMAE, Clips, Ground, tasks
 from engines.evaluation.selection.heads_found import differences, heads_found, interval
 from engines.evaluation.selection.heads_report import HeadResults, page
-from engines.evaluation.selection.regimes import Setup, Steady, steady
+from engines.evaluation.selection.regimes import Emerging, Setup, Steady, emerging, steady
 from engines.evaluation.selection.study import STEADY, Outcome
 
 RUNNER = CliRunner()
@@ -87,19 +87,16 @@ def arena() -> Arena:
     label_M = (rng.random(1600) < 0.25).astype(np.float32)
     feature_MF = (rng.standard_normal((1600, 6)) + label_M[:, None]).astype(np.float32)
     pool, test = slice(0, 1000), slice(1000, None)
-    kinds = tuple(
-        Kind(name, (np.arange(1600) % 8 == n)[pool], (np.arange(1600) % 8 == n)[test]) for n, name in enumerate(HUNTED)
-    )
-    kinds = tuple(Kind(one.name, one.pool_N & (label_M[pool] == 1), one.test_T & (label_M[test] == 1)) for one in kinds)
-    return Arena(
-        "planted", feature_MF[pool], feature_MF[test], unit(feature_MF[pool]), {}, label_M[pool], label_M[test], kinds
-    )
+    of_kind = [(label_M == 1) & (np.arange(1600) % 8 == n) for n in range(len(HUNTED))]
+    kinds = tuple(Kind(name, of_M[pool], of_M[test]) for name, of_M in zip(HUNTED, of_kind, strict=True))
+    given = feature_MF[pool], feature_MF[test], unit(feature_MF[pool])
+    return Arena("planted", *given, {}, label_M[pool], label_M[test], kinds)
 
 
 @pytest.mark.parametrize(("fused", "seen"), [(True, [80.0, 200.0]), (False, [0.5, 0.5])])
 def test_strategies_see_the_embedding_of_the_head_as_it_is_now(arena: Arena, fused: bool, seen: list[float]) -> None:
     strategy = Watching()
-    halves = Arena(**{**vars(arena), "embedding_ND": np.full((1000, 1), 0.5, np.float32)})
+    halves = replace(arena, embedding_ND=np.full((1000, 1), 0.5, np.float32))
     setup = Setup(Counting(1.0), batches=(120, 200), fused=fused)
     found = steady(halves, lambda _: strategy, np.random.default_rng(0), setup)
     assert strategy.seen == seen
@@ -107,17 +104,22 @@ def test_strategies_see_the_embedding_of_the_head_as_it_is_now(arena: Arena, fus
 
 
 def test_every_head_starts_from_the_same_labels(arena: Arena) -> None:
-    grounds = {
-        name: Ground(Arena(**{**vars(arena), "name": name}), Counting(10.0), fused=False) for name in (LOGISTIC, VLMAE)
-    }
-    wanted = tasks(grounds, [4])
-    assert len(wanted) == sum(len(COMPARED[name][0]) + 2 * len(COMPARED[name][1]) for name in grounds)
+    found = {name: Ground(replace(arena, name=name), Counting(10.0)) for name in (LOGISTIC, VLMAE)}
+    wanted = tasks(found, [4])
+    assert len(wanted) == sum(len(COMPARED[name][0]) + len(HUNTED) * len(COMPARED[name][1]) for name in found)
     outcomes = [task.run() for task in wanted]
-    first = {one.steady.average_precision[0] for one in outcomes if one.steady}
-    assert len(first) == 1
-    assert {one.emerging.labels for one in outcomes if one.emerging} == {(60,)}
-    before = {(one.regime, one.emerging.others_before) for one in outcomes if one.emerging}
-    assert len(before) == len(HUNTED)
+    assert len({one.steady.average_precision[0] for one in outcomes if one.steady}) == 1
+    assert len({(one.regime, one.emerging.others_before) for one in outcomes if one.emerging}) == len(HUNTED)
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_head_that_is_not_judged_after_a_hunt_finds_the_same(arena: Arena, judged: bool) -> None:
+    setup = Setup(Counting(10.0), hunts=(60,), judged=judged)
+    found = emerging(arena, arena.kinds[0], lambda _: Watching(), np.random.default_rng(0), setup)
+    assert found.labels == (60,)
+    assert len(found.recall) == len(found.others) == int(judged)
+    usual = emerging(arena, arena.kinds[0], lambda _: Watching(), np.random.default_rng(0), Setup(hunts=(60,)))
+    assert found.found == usual.found
 
 
 def made(head: str, strategy: str, seed: int, quality: float) -> Outcome:
@@ -146,18 +148,21 @@ def test_of_few_seeds_a_bootstrap_is_surer_than_student() -> None:
 
 def test_the_page_has_every_head_and_marks_what_is_clear() -> None:
     runs = [
-        made(head, "random", seed, 0.3 + 0.01 * seed + add)
-        for head, add in ((LOGISTIC, 0.0), (VLMAE, 0.2))
+        made(head, "random", seed, quality + 0.01 * seed)
+        for head, quality in ((LOGISTIC, 0.3), (VLMAE, 0.5))
+        for seed in (0, 1)
+    ]
+    hunts = [
+        Outcome(VLMAE, "gun seen", "random", seed, emerging=Emerging((60,), (2 + seed,), (), (), 0.4))
         for seed in (0, 1)
     ]
     clips = {"beforehand": 5, "pool": 6, "test": 7}
     options = {"steps": 1, "batch_size": 2, "learning_rate": 0.1}
-    results = HeadResults(
-        {"command": "earshot", "clips": clips, "options": options}, heads_found(runs), differences(runs)
-    )
+    lineage = {"command": "earshot", "clips": clips, "options": options}
+    results = HeadResults(lineage, heads_found([*runs, *hunts]), differences([*runs, *hunts]))
     told = page(results)
     assert "**+0.200**" in told
-    assert told.count(f"| {VLMAE} |") == 1
+    assert f"| {VLMAE} | random | 2.500 | - | - | 2 |" in told
     assert msgspec.json.decode(msgspec.json.encode(results), type=HeadResults) == results
 
 

@@ -17,7 +17,7 @@ from engines.training.tuning.network import Tunable
 from engines.training.tuning.refine import FusionHead, RefineOptions, Refiner, tokens_of
 from tests.engines.training.synthetic import feature_set, sizes, word_vectors, write_features
 
-OPTIONS = RefineOptions(steps=25, learning_rate=3e-3)
+OPTIONS = RefineOptions(steps=20, learning_rate=3e-3)
 
 
 @pytest.fixture(scope="module")

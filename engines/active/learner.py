@@ -85,7 +85,12 @@ class Learner:
         return self._queried
 
     def update(
-        self, labels: Sequence[int] | Float32, rng: np.random.Generator, *, with_committee: bool = False
+        self,
+        labels: Sequence[int] | Float32,
+        rng: np.random.Generator,
+        *,
+        with_committee: bool = False,
+        scored: bool = True,
     ) -> None:
         """The answers, 0 or 1, in the order asked; NaN for a video that nobody could judge. The head is fitted anew.
 
@@ -101,13 +106,14 @@ class Learner:
         label_N = self.situation.label_N.copy()
         label_N[self._queried] = given
         self._queried = None
-        self.refit(label_N, rng, with_committee=with_committee)
+        self.refit(label_N, rng, with_committee=with_committee, scored=scored)
 
-    def refit(self, label_N: Float32, rng: np.random.Generator, *, with_committee: bool = False) -> None:
-        """Fit the head to these labels; the situation then has its scores."""
+    def refit(
+        self, label_N: Float32, rng: np.random.Generator, *, with_committee: bool = False, scored: bool = True
+    ) -> None:
+        """Fit the head to these labels; the situation then has its scores, but for `scored` false: the old ones."""
         known = ~np.isnan(label_N)
         self.head = self.head.fit(self.feature_ND[known], label_N[known], rng)
         members = committee(self.head, self.feature_ND, label_N, rng) if with_committee else None
-        self.situation = replace(
-            self.situation, label_N=label_N, score_N=self.head.scores(self.feature_ND), committee_EN=members
-        )
+        score_N = self.head.scores(self.feature_ND) if scored else self.situation.score_N
+        self.situation = replace(self.situation, label_N=label_N, score_N=score_N, committee_EN=members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -79,3 +80,9 @@ def need_packages(extra: str, *names: str) -> None:
     if missing:
         typer.echo(f"earshot: this command needs {', '.join(missing)}; pip install 'earshot[{extra}]'", err=True)
         raise typer.Exit(1)
+
+
+def shown(path: Path) -> str:
+    """Below the working directory as it is from there; elsewhere only its name, as results are for everybody."""
+    absolute = path.resolve()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else absolute.name

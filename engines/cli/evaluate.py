@@ -16,7 +16,9 @@ from engines.cli.common import (
     need_training_packages,
     print_json,
     progress,
+    shown,
 )
+from engines.cli.evaluate_select import select, select_speed
 from engines.cli.pseudo import pseudo
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def arms(
     from engines.evaluation.compare import compare
 
     with errors_told():
-        places = f"--runs {_shown(runs)} --dataset {_shown(dataset)} --out {_shown(out)}"
+        places = f"--runs {shown(runs)} --dataset {shown(dataset)} --out {shown(out)}"
         command = f"earshot evaluate arms {places} --replicates {replicates}"
         results, files = compare(runs, dataset, out, command=command, progress=progress, replicates=replicates)
     if as_json:
@@ -84,87 +86,6 @@ def arms(
     for goal in results.findings.goals:
         typer.echo(f"{goal.verdict:<36} {goal.goal} {goal.bar}: {goal.came}")
     typer.echo(f"written: {', '.join(str(path) for path in files)}")
-
-
-@app.command()
-def select(
-    features: Annotated[Path, typer.Option(help="Folder of features, made by `earshot dataset features`.")],
-    words: Annotated[Path, typer.Option(help="Folder with words.safetensors and tokenizer.json.")],
-    data: Annotated[Path, typer.Option(envvar="EARSHOT_DATA", help="Folder of the raw public sets, for titles.")],
-    runs: Annotated[Path, typer.Option(help="Folder of runs, a line each; what is there is not made again.")],
-    out: Annotated[Path, typer.Option(help="Folder for the page and results.json; older ones are replaced.")],
-    seeds: Annotated[int, typer.Option(min=2, help="Runs of each strategy, counted from `--first`.")] = 30,
-    first: Annotated[int, typer.Option(min=0, help="The first seed; those below 1000 were used for tuning.")] = 1000,
-    strategy: Annotated[
-        list[str] | None, typer.Option(help="Which, ablations of LSB too; may be repeated. None: all but those.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare ways to choose videos to label, in a steady stream and when a new kind appears.
-
-    A stopped study goes on where it was. Runs are on one thread: OMP_NUM_THREADS=1 lets several go side by side.
-    """
-    need_training_packages()
-    from engines.evaluation.selection.run import study
-    from engines.evaluation.selection.study import ABLATIONS, COMPARED
-
-    known = (*COMPARED, *ABLATIONS)
-    if unknown := sorted(set(strategy or ()) - set(known)):
-        raise typer.BadParameter(f"came strategies {unknown}, expected some of {', '.join(known)}")
-    with errors_told():
-        places = f"--features {_shown(features)} --words {_shown(words)} --runs {_shown(runs)} --out {_shown(out)}"
-        results, files = study(
-            features,
-            words,
-            data,
-            runs,
-            out,
-            seeds=range(first, first + seeds),
-            command=f"earshot evaluate select {places} --seeds {seeds} --first {first}",
-            progress=progress,
-            strategies=strategy or COMPARED,
-        )
-    if as_json:
-        print_json(results)
-        return
-    for goal in results.goals:
-        typer.echo(f"{'met' if goal.met else 'missed':<7} {goal.goal} {goal.bar}: {goal.came}")
-    typer.echo(f"written: {', '.join(str(path) for path in files)}")
-
-
-@app.command("select-speed")
-def select_speed(
-    videos: Annotated[int, typer.Option(min=1000, help="Size of the pool.")] = 100_000,
-    size: Annotated[int, typer.Option(min=8, help="Values of an embedding.")] = 256,
-    strategy: Annotated[list[str] | None, typer.Option(help="Which; may be repeated. None: all.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """How long choosing a batch of 60 takes from a large pool, and what the index finds of the true neighbours.
-
-    On procedural embeddings. Threads: as OMP_NUM_THREADS says.
-    """
-    import numpy as np
-
-    from engines.active.select import STRATEGIES
-    from engines.evaluation.selection.speed import batch_times, embeddings, index_quality
-
-    if unknown := sorted(set(strategy or ()) - set(STRATEGIES)):
-        raise typer.BadParameter(f"came strategies {unknown}, expected some of {', '.join(STRATEGIES)}")
-    with errors_told():
-        rng = np.random.default_rng(0)
-        embedding_ND = embeddings(videos, size, rng)
-        index = index_quality(embedding_ND, rng)
-        times = batch_times(embedding_ND, strategy or STRATEGIES, rng)
-    if as_json:
-        print_json({"index": index, "batches": times})
-        return
-    typer.echo(
-        f"{index.kind} of {videos}: built in {index.build_seconds:.1f} s, {1000 * index.seconds_per_query:.2f} ms a "
-        f"query, recall of the 10 nearest {index.recall:.3f}, {index.bytes_per_video:.0f} bytes a video, "
-        f"peak {index.peak_gb:.2f} GB"
-    )
-    for one in times:
-        typer.echo(f"{one.name:<16} {one.seconds:>8.2f} s   peak {one.peak_gb:.2f} GB")
 
 
 @app.command()
@@ -217,6 +138,8 @@ def shots(
     typer.echo(f"  {'its span is within a second of the shot':<40} {found.span_right} of {found.pairs}")
 
 
+app.command()(select)
+app.command("select-speed")(select_speed)
 app.command()(pseudo)
 
 
@@ -227,9 +150,3 @@ def _tell(share: Share) -> None:
     for hit in share.highest:
         heard = f"  ({', '.join(hit.names)})" if hit.names else ""
         typer.echo(f"  {hit.score:.3f}  {hit.file}{heard}")
-
-
-def _shown(path: Path) -> str:
-    """Below the working directory as it is from there; elsewhere only its name, as results are for everybody."""
-    absolute = path.resolve()
-    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else absolute.name

@@ -170,6 +170,14 @@ class Fusion(nn.Module):
 
     def logits(self, given: FusionInputs) -> Tensor:
         """The logits of `forward` alone, (N, K): what training needs, without following where they came from."""
+        return self._pooled(given)[0]
+
+    def judged(self, given: FusionInputs) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) and embedding (N, D) of `forward`, without following where they came from."""
+        logits_NK, pooled_NKD = self._pooled(given)
+        return logits_NK, functional.normalize(self.embed(pooled_NKD.flatten(1)), dim=-1)
+
+    def _pooled(self, given: FusionInputs) -> tuple[Tensor, Tensor]:
         x_NTD, mask_NT = self._seen_and_read(
             given.vision_NVD, given.vision_mask_NV, given.vision_seconds_NV, given.text_NLD, given.text_mask_NL
         )
@@ -179,8 +187,8 @@ class Fusion(nn.Module):
         x_NTD = self.before(x_NTD, mask_NT)
         for gate, block in self._layers:
             x_NTD = block(gate(x_NTD, audio_NAD, given.audio_mask_NA), mask_NT)
-        logits_NK: Tensor = self.pool(x_NTD, mask_NT)[0]
-        return logits_NK
+        logits_NK, pooled_NKD, _ = self.pool(x_NTD, mask_NT)
+        return logits_NK, pooled_NKD
 
     @property
     def _layers(self) -> list[tuple[AudioGate, Block]]:

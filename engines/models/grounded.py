@@ -81,16 +81,26 @@ class GroundedFusion(nn.Module):
 
     def logits(self, given: FusionInputs) -> Tensor:
         """The logits of `forward` alone, (N, K): what training needs, without following where they came from."""
+        return self._moments(given) + self.fusion.logits(self._grounded(given))
+
+    def judged(self, given: FusionInputs) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) and embedding (N, D) of `forward`, without following where they came from."""
+        logits_NK, embedding_ND = self.fusion.judged(self._grounded(given))
+        return self._moments(given) + logits_NK, embedding_ND
+
+    def _grounded(self, given: FusionInputs) -> FusionInputs:
         seen_NLD, seen_NVD = self.sights(given.text_NLD, given.text_mask_NL, given.vision_NVD, given.vision_mask_NV)
         heard_NLD, heard_NAD = self.sounds(given.text_NLD, given.text_mask_NL, given.audio_NAD, given.audio_mask_NA)
-        grounded = given._replace(
+        return given._replace(
             vision_NVD=given.vision_NVD + seen_NVD,
             audio_NAD=given.audio_NAD + heard_NAD,
             text_NLD=given.text_NLD + seen_NLD + self.gate.tanh() * heard_NLD,
         )
+
+    def _moments(self, given: FusionInputs) -> Tensor:
         by_sight_NK: Tensor = self.seen_moments(given.vision_NVD, given.vision_mask_NV)[0]
         by_sound_NK: Tensor = self.heard_moments(given.audio_NAD, given.audio_mask_NA)[0]
-        return by_sight_NK + by_sound_NK + self.fusion.logits(grounded)
+        return by_sight_NK + by_sound_NK
 
 
 def _traced(

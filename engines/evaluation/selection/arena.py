@@ -39,16 +39,19 @@ class Arena:
     def at_rate(self, rate: float, rng: np.random.Generator) -> Arena:
         """With so many positives left, in pool and test, that they are this share; the negatives stay."""
         pool, test = (_thinned(labels, rate, rng) for labels in (self.label_N, self.label_T))
+        return replace(self.only(pool, test), name=f"{self.name}, {rate:.1%}", kinds=())
+
+    def only(self, pool: NDArray[np.int64], test: NDArray[np.int64]) -> Arena:
+        """Of these places of the pool and of the test."""
         return replace(
             self,
-            name=f"{self.name}, {rate:.1%}",
             feature_NF=self.feature_NF[pool],
             feature_TF=self.feature_TF[test],
             embedding_ND=self.embedding_ND[pool],
             views={name: rows[pool] for name, rows in self.views.items()},
             label_N=self.label_N[pool],
             label_T=self.label_T[test],
-            kinds=(),
+            kinds=tuple(replace(kind, pool_N=kind.pool_N[pool], test_T=kind.test_T[test]) for kind in self.kinds),
         )
 
 

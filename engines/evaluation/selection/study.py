@@ -16,7 +16,7 @@ from engines.active.arms import Reach
 from engines.active.broaden import Lsb, Options
 from engines.active.strategies import PUBLISHED
 from engines.evaluation.selection.arena import Arena
-from engines.evaluation.selection.regimes import Emerging, Make, Steady, emerging, steady
+from engines.evaluation.selection.regimes import USUAL, Emerging, Make, Setup, Steady, emerging, steady
 
 LSB = Lsb.name
 STEADY = "steady"
@@ -79,6 +79,7 @@ class Task:
     regime: str
     strategy: str
     seed: int
+    setup: Setup = USUAL
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -89,9 +90,9 @@ class Task:
         """Equal tasks give equal outcomes; the strategies of one seed start from the same labels."""
         rng = np.random.default_rng(self.seed)
         if self.regime == STEADY:
-            return Outcome(*self.key, steady=steady(self.arena, maker(self.strategy), rng))
+            return Outcome(*self.key, steady=steady(self.arena, maker(self.strategy), rng, self.setup))
         kind = next(kind for kind in self.arena.kinds if kind.name == self.regime)
-        return Outcome(*self.key, emerging=emerging(self.arena, kind, maker(self.strategy), rng))
+        return Outcome(*self.key, emerging=emerging(self.arena, kind, maker(self.strategy), rng, self.setup))
 
 
 def maker(strategy: str) -> Make:

@@ -91,3 +91,33 @@ def price(
         budget = "no privacy" if row.epsilon is None else f"epsilon {row.epsilon:.2f}, delta {row.delta:.0e}"
         told = (f"{task} {row.precision[task]:.3f} ± {1.96 * row.error[task]:.3f}" for task in row.precision)
         typer.echo(f"{budget:<28} average precision: {', '.join(told)}")
+
+
+@app.command()
+def compare(
+    kept: Annotated[Path, typer.Argument(help="Folder of runs of arms that keep everything, by `earshot arms`.")],
+    dataset: Annotated[Path, typer.Option(help="Folder of the data set that they were trained on.")],
+    anonymise: Annotated[Path | None, typer.Option(help="Folder of runs on features that were anonymised.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Folder of runs on features that are summaries.")] = None,
+    arm: Annotated[str, typer.Option(help="Which arm.")] = "vlmae",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what --audio-privacy costs the verdicts: trainings on what `leave-out` left, seed by seed."""
+    need_training_packages()
+    from engines.privacy.kept import compare as compared
+
+    given = {AudioPrivacy.ANONYMISE: anonymise, AudioPrivacy.SUMMARY: summary}
+    runs = {choice: folder for choice, folder in given.items() if folder is not None}
+    if not runs:
+        raise typer.BadParameter("expected --anonymise, --summary or both")
+    with errors_told():
+        found = compared(kept, runs, dataset, arm=arm)
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        came, lost = one.value, one.difference
+        typer.echo(
+            f"{one.audio_privacy:<9} {one.task:<9} {one.metric:<8} {came.value:.3f}, {lost.value:+.3f} "
+            f"[{lost.low:+.3f}, {lost.high:+.3f}] of everything, {lost.seeds} seeds"
+        )

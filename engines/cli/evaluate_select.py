@@ -45,9 +45,7 @@ def select(
     command = f"earshot evaluate select {places} --seeds {seeds} --first {first}"
     numbers = range(first, first + seeds)
     if head is Choosing.FUSION:
-        if strategy:
-            raise typer.BadParameter("came --strategy and --head fusion, expected one of them: its strategies are set")
-        _with_fusion_head(features, words, runs, out, numbers, f"{command} --head fusion", as_json=as_json)
+        _with_fusion_head(features, words, runs, out, numbers, command, strategy=strategy, as_json=as_json)
         return
     from engines.evaluation.selection.run import study
     from engines.evaluation.selection.study import ABLATIONS, COMPARED
@@ -71,11 +69,22 @@ def select(
 
 
 def _with_fusion_head(
-    features: Path, words: Path, runs: Path, out: Path, seeds: range, command: str, *, as_json: bool
+    features: Path,
+    words: Path,
+    runs: Path,
+    out: Path,
+    seeds: range,
+    command: str,
+    *,
+    strategy: list[str] | None,
+    as_json: bool,
 ) -> None:
     from engines.evaluation.selection.heads_report import study_heads
     from engines.training.threads import use_threads
 
+    if strategy:
+        raise typer.BadParameter("came --strategy and --head fusion, expected one of them: its strategies are set")
+    command = f"{command} --head fusion"
     use_threads(1)
     with errors_told():
         results, files = study_heads(features, words, runs, out, seeds=seeds, command=command, progress=progress)

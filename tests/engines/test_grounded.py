@@ -109,3 +109,5 @@ def test_weights_share_one_whole(network: GroundedFusion, inputs: list[Tensor], 
 def test_logits_alone_are_those_of_the_whole_forward_pass(network: GroundedFusion, inputs: list[Tensor]) -> None:
     inputs[4] = inputs[4] & torch.tensor([[True], [True], [False]])
     assert torch.allclose(network.logits(FusionInputs(*inputs)), network(*inputs)[0], atol=1e-6)
+    for found, expected in zip(network.judged(FusionInputs(*inputs)), network(*inputs)[:2], strict=True):
+        assert torch.allclose(found, expected, atol=1e-6)

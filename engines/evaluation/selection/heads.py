@@ -71,7 +71,7 @@ class Clips:
 class Ground:
     """A head, and the arena as it reads it.
 
-    judged: after a hunt too. The fusion network is not, as a hunt would cost five times as much.
+    judged: after a hunt too. The fusion network is not: its first fit, which strategies share, says what is found.
     """
 
     arena: Arena

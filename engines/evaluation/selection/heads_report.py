@@ -151,6 +151,9 @@ clips were given without sound, so that it can begin hearing and deaf.
 - *VLMAE, LSB sees towers*: the same head; LSB sees pooled features of the towers, put side by side.
 - *VL*: the fusion network with all sound masked; LSB has no view of sound.
 
+A hunt is one batch, chosen after one fit; the fusion network is not tuned and judged once more after it. LSB cannot
+learn from the answers within a single batch, as it does in the [study with many rounds](README.md).
+
 `lsb` sees single senses beside the fused space, `lsb_fused_only` does not. All have the same pool of {pool} clips, the
 same {test} test clips, and for each of the {seeds} seeds the same first labels.
 """

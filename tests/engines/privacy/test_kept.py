@@ -1,4 +1,4 @@
-"""What a choice of --audio-privacy costs the verdicts: found where it costs something, and nothing where it does not."""
+"""What a choice of --audio-privacy costs the verdicts: found where it costs something, nothing where it does not."""
 
 from __future__ import annotations
 

@@ -16,7 +16,10 @@ from engines.cli.common import (
     need_training_packages,
     print_json,
     progress,
+    shown_path,
 )
+from engines.cli.drift import drift
+from engines.cli.novelty import novelty
 from engines.cli.pseudo import pseudo
 
 if TYPE_CHECKING:
@@ -75,7 +78,7 @@ def arms(
     from engines.evaluation.compare import compare
 
     with errors_told():
-        places = f"--runs {_shown(runs)} --dataset {_shown(dataset)} --out {_shown(out)}"
+        places = f"--runs {shown_path(runs)} --dataset {shown_path(dataset)} --out {shown_path(out)}"
         command = f"earshot evaluate arms {places} --replicates {replicates}"
         results, files = compare(runs, dataset, out, command=command, progress=progress, replicates=replicates)
     if as_json:
@@ -112,7 +115,8 @@ def select(
     if unknown := sorted(set(strategy or ()) - set(known)):
         raise typer.BadParameter(f"came strategies {unknown}, expected some of {', '.join(known)}")
     with errors_told():
-        places = f"--features {_shown(features)} --words {_shown(words)} --runs {_shown(runs)} --out {_shown(out)}"
+        inputs = f"--features {shown_path(features)} --words {shown_path(words)}"
+        places = f"{inputs} --runs {shown_path(runs)} --out {shown_path(out)}"
         results, files = study(
             features,
             words,
@@ -218,6 +222,8 @@ def shots(
 
 
 app.command()(pseudo)
+app.command()(novelty)
+app.command()(drift)
 
 
 def _tell(share: Share) -> None:
@@ -227,9 +233,3 @@ def _tell(share: Share) -> None:
     for hit in share.highest:
         heard = f"  ({', '.join(hit.names)})" if hit.names else ""
         typer.echo(f"  {hit.score:.3f}  {hit.file}{heard}")
-
-
-def _shown(path: Path) -> str:
-    """Below the working directory as it is from there; elsewhere only its name, as results are for everybody."""
-    absolute = path.resolve()
-    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else absolute.name

@@ -5,26 +5,15 @@ Shape letters: N videos, R rounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 import numpy as np
 
-from engines.active.broaden import Lsb
-from engines.active.learner import Learner, LogisticHead
-from engines.active.pool import Situation
-from engines.active.strategies.protocol import Strategy
-from engines.active.vectors import Int64
 from engines.evaluation.metrics import average_precision, recall_at_false_positives, recall_at_precision
 from engines.evaluation.selection.arena import Arena, Kind
+from engines.evaluation.selection.loop import Loop, Make
 
-#: Of the head; chosen on 860 random labels of the composed pool with other seeds than those reported.
-PENALTY = 10.0
 START, START_POSITIVES, BATCH, ROUNDS = 80, 8, 60, 13
 KNOWN, REPORTS, HUNT_BATCH, HUNT_ROUNDS = 400, 3, 30, 4
-
-#: A strategy for a pool of so many videos, new for each run, as some have a memory.
-Make = Callable[[int], Strategy]
 
 
 class Steady(msgspec.Struct, frozen=True):
@@ -52,7 +41,7 @@ def steady(arena: Arena, make: Make, rng: np.random.Generator) -> Steady:
     """From `START` labels on, rounds of `BATCH`."""
     positives, negatives = (np.flatnonzero(arena.label_N == label) for label in (1, 0))
     start = [rng.choice(positives, START_POSITIVES, False), rng.choice(negatives, START - START_POSITIVES, False)]
-    loop = _Loop(arena, make, np.concatenate(start), np.zeros(0, np.int64), rng)
+    loop = Loop(arena, make, np.concatenate(start), np.zeros(0, np.int64), rng)
     labels, precision, recall = [], [], []
     for number in range(ROUNDS + 1):
         score_T = loop.test_scores()
@@ -68,12 +57,12 @@ def emerging(arena: Arena, kind: Kind, make: Make, rng: np.random.Generator) -> 
     """From `KNOWN` labels of which none is of the kind, and `REPORTS` reports of it, in rounds of `HUNT_BATCH`."""
     start = rng.choice(np.flatnonzero(~kind.pool_N), KNOWN, False)
     reports = rng.choice(np.flatnonzero(kind.pool_N), REPORTS, False)
-    loop = _Loop(arena, make, np.concatenate([start, reports]), reports, rng)
+    loop = Loop(arena, make, np.concatenate([start, reports]), reports, rng)
     this, old = (arena.label_T == 0) | kind.test_T, ~kind.test_T
     labels, found, recall, others, total = [], [], [], [], 0
     before = average_precision(arena.label_T[old], loop.test_scores()[old])
     for number in range(HUNT_ROUNDS):
-        chosen = loop.round(HUNT_BATCH)
+        chosen = loop.round(HUNT_BATCH).chosen
         total += int(kind.pool_N[chosen].sum())
         score_T = loop.test_scores()
         labels.append(HUNT_BATCH * (number + 1))
@@ -81,29 +70,3 @@ def emerging(arena: Arena, kind: Kind, make: Make, rng: np.random.Generator) -> 
         recall.append(recall_at_false_positives(kind.test_T[this].astype(np.float32), score_T[this]))
         others.append(average_precision(arena.label_T[old], score_T[old]))
     return Emerging(tuple(labels), tuple(found), tuple(recall), tuple(others), before)
-
-
-class _Loop:
-    """A learner whose questions are answered at once."""
-
-    def __init__(self, arena: Arena, make: Make, start: Int64, reports: Int64, rng: np.random.Generator) -> None:
-        self._arena, self._rng = arena, rng
-        label_N = np.full(len(arena.label_N), np.nan, np.float32)
-        label_N[start] = arena.label_N[start]
-        reported_N = np.zeros(len(label_N), np.bool_)
-        reported_N[reports] = True
-        situation = Situation(arena.embedding_ND, label_N, label_N, arena.views, reported_N=reported_N)
-        self._strategy = make(len(label_N))
-        self._learner = Learner(situation, LogisticHead(PENALTY), self._strategy, arena.feature_NF)
-        self._committee = self._strategy.name == "bald"
-        self._learner.refit(label_N, rng, with_committee=self._committee)
-
-    def test_scores(self) -> np.ndarray:
-        return self._learner.head.scores(self._arena.feature_TF)
-
-    def round(self, count: int) -> Int64:
-        chosen = self._learner.query(count, self._rng)
-        self._learner.update(self._arena.label_N[chosen], self._rng, with_committee=self._committee)
-        if isinstance(self._strategy, Lsb):
-            self._strategy.learn({str(place): int(self._arena.label_N[place]) for place in chosen.tolist()})
-        return chosen

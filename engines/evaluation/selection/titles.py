@@ -35,11 +35,11 @@ def shift(data: Path, cache: Path, advance: Callable[[], object]) -> tuple[Arena
     """Both sets, as of `arenas`, in one space: the main directions of the first pool, which is all that was known."""
     sets = _sets(data, cache, advance)
     known_ND = sets[POOLS[0]][0][:POOL]
-    before, after = (
-        _arena(name, *(compressed(known_ND, rows_ND, SIZE)[1] for rows_ND in np.split(embedding_ND, [POOL])), label_N)
-        for name, (embedding_ND, label_N) in sets.items()
-    )
-    return before, after
+    found = []
+    for name, (embedding_ND, label_N) in sets.items():
+        pool_NF, test_TF = (compressed(known_ND, rows_ND, SIZE)[1] for rows_ND in np.split(embedding_ND, [POOL]))
+        found.append(_arena(name, pool_NF, test_TF, label_N))
+    return found[0], found[1]
 
 
 def _sets(data: Path, cache: Path, advance: Callable[[], object]) -> dict[str, tuple[Float32, Float32]]:

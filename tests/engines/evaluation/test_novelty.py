@@ -23,7 +23,7 @@ def span(modality: str, thing: str) -> Span:
 
 
 def row(number: int) -> Row:
-    """Every sixth clip shows a panda, which lies apart, the next a pizza, which does not; some of the test have shots."""
+    """Every sixth clip shows a panda, which lies apart, one more a pizza, which does not; some have shots."""
     split = ("train", "test", "val")[number // 6 % 3]
     seen = (APART, MIXED, "chair")[min(number % 6, 2)]
     shot = split == "test" and number % 6 == 5

@@ -74,7 +74,7 @@ def page(results: Drifts) -> str:
     ]
     for stream in dict.fromkeys(one.stream for one in results.reached):
         parts += [
-            f"## {stream.capitalize()}\n",
+            f"## {stream[0].upper()}{stream[1:]}\n",
             _reached_table([one for one in results.reached if one.stream == stream]),
             _noticed_table([one for one in results.noticed if one.stream == stream]),
         ]

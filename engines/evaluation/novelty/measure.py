@@ -116,7 +116,11 @@ def thresholds(clips: Clips, resampling: Resampling) -> Iterator[Threshold]:
     val_N, train_N, known_T = clips.of_split("val"), clips.of_split("train"), ~strange_N[test_N]
     weights_BT = resampling.weights_BN[:, known_T]
     for space in clips.spaces:
-        set_on_M, tried_on_T = (space.novelty(part_N & ~strange_N, train_N) for part_N in (val_N, test_N))
+        parts = (val_N & ~strange_N, test_N & ~strange_N)
+        if space.said_N is None:
+            set_on_M, tried_on_T = (space.novelty(part_N, train_N) for part_N in parts)
+        else:
+            set_on_M, tried_on_T = (space.said_N[part_N] for part_N in parts)
         for rate in RATES:
             distance = float(np.quantile(set_on_M, 1 - rate))
             called_T = (tried_on_T >= distance).astype(np.float64)

@@ -90,11 +90,11 @@ INTRODUCTION = f"""A thing is held out by leaving every training clip that has i
 taken to; test clips with it should then be farther off than the others. `novelty` of verdicts is the distance to the
 nearest of 512 training clips in the network's embedding. Beside it stand distances to the nearest of all training clips
 in what the frozen towers make of pictures and of sounds (mean and maximum, main directions). Things with at least
-{FEWEST_CLIPS} test clips; known clips are of sources that it has learnt from. Intervals are over source groups.
+{FEWEST_CLIPS} test clips; known test clips are of kinds of sources that the network was trained on. Intervals are over
+source groups.
 """
 
-GROUPS_TEXT = """The network has been trained on the things it is to find new, but for those that were never learnt; and
-the label that a thing decides tells clips with it from others. So the rows "decides a label" flatter `novelty` of
-verdicts, and those "never learnt" do not. "Found at 1 %": share of clips with the thing at the threshold that one of a
-hundred clips without it reaches.
+GROUPS_TEXT = """The network has been trained on the things it is to find new, but for those that were never learnt:
+what decides a label lies apart in its embedding because it has learnt so. "Found at 1 %": share of clips with the thing
+at the threshold that one of a hundred clips without it reaches; a distance that tells nothing finds as many.
 """

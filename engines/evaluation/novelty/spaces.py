@@ -33,12 +33,13 @@ VIEWS = {PICTURES: "vision", SOUNDS: "audio"}
 class Space:
     """Unit-norm embeddings of clips; kept: how many training clips a distance is taken to, chosen as a network does.
 
-    None: to all of them.
+    None: to all of them. said_N: what the bundle itself says of novelty, where it does, with nothing held out.
     """
 
     name: str
     embedding_ND: Float32
     kept: int | None = None
+    said_N: Float32 | None = None
 
     def novelty(self, of_N: Mask, known_N: Mask) -> Float32:
         """Cosine distance of the clips `of_N` to the nearest that is kept of `known_N`, in [0, 2], float32 (T,)."""
@@ -77,7 +78,7 @@ def open_clips(bundle: Bundle, features: Path, words: Path, on_batch: Callable[[
     said = judge_stored(bundle, features, places, on_batch)
     train_N = np.array([row.split == "train" for row in rows])
     views = clip_views(features, words, every)
-    spaces = [Space(VERDICT, said.embedding_ND, KNOWN_CLIPS)]
+    spaces = [Space(VERDICT, said.embedding_ND, KNOWN_CLIPS, said.novelty_N)]
     for name, view in VIEWS.items():
         of_clips = views[view][places]
         spaces.append(Space(name, unit(compressed(of_clips[train_N], of_clips, SIZES[view])[1])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from engines.cli.evaluate import app
 from engines.data.public.manifest import Labels, Row, Span
-from engines.evaluation.novelty.measure import Novelty, candidates, measured, resampling_of
+from engines.evaluation.novelty.measure import Novelty, candidates, measured, resampling_of, thresholds
 from engines.evaluation.novelty.page import Results, page, write_report
 from engines.evaluation.novelty.spaces import Clips, Space
 
@@ -94,6 +95,14 @@ def test_alarms_are_of_test_clips_whose_sources_are_known(novelty: Novelty, clip
         assert one.alarms.low <= one.alarms.value <= one.alarms.high
     strict, wide = [one for one in novelty.thresholds if one.space == "verdict"]
     assert strict.distance > wide.distance
+
+
+def test_thresholds_are_of_what_the_bundle_says_where_it_does(clips: Clips) -> None:
+    said_N = np.linspace(0, 1, CLIPS, dtype=np.float32)
+    told = replace(clips, spaces=(replace(clips.spaces[0], said_N=said_N),))
+    strict, wide = thresholds(told, resampling_of(told, 5))
+    assert strict.distance == pytest.approx(0.99, abs=0.02)
+    assert wide.distance == pytest.approx(0.95, abs=0.02)
 
 
 def test_the_page_has_every_thing_and_group(novelty: Novelty, tmp_path: Path) -> None:

@@ -33,6 +33,12 @@ def print_json(value: Any) -> None:
     sys.stdout.buffer.flush()
 
 
+def shown_path(path: Path) -> str:
+    """Below the working directory as it is from there; elsewhere only its name, as results are for everybody."""
+    absolute = path.resolve()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else absolute.name
+
+
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[..., None]]:
     """A bar on stderr, or a line for each tenth where that is no terminal; call what it gives once per piece."""
@@ -80,9 +86,3 @@ def need_packages(extra: str, *names: str) -> None:
     if missing:
         typer.echo(f"earshot: this command needs {', '.join(missing)}; pip install 'earshot[{extra}]'", err=True)
         raise typer.Exit(1)
-
-
-def shown(path: Path) -> str:
-    """Below the working directory as it is from there; elsewhere only its name, as results are for everybody."""
-    absolute = path.resolve()
-    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else absolute.name

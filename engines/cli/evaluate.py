@@ -16,9 +16,11 @@ from engines.cli.common import (
     need_training_packages,
     print_json,
     progress,
-    shown,
+    shown_path,
 )
+from engines.cli.drift import drift
 from engines.cli.evaluate_select import select, select_speed
+from engines.cli.novelty import novelty
 from engines.cli.pseudo import pseudo
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def arms(
     from engines.evaluation.compare import compare
 
     with errors_told():
-        places = f"--runs {shown(runs)} --dataset {shown(dataset)} --out {shown(out)}"
+        places = f"--runs {shown_path(runs)} --dataset {shown_path(dataset)} --out {shown_path(out)}"
         command = f"earshot evaluate arms {places} --replicates {replicates}"
         results, files = compare(runs, dataset, out, command=command, progress=progress, replicates=replicates)
     if as_json:
@@ -141,6 +143,8 @@ def shots(
 app.command()(select)
 app.command("select-speed")(select_speed)
 app.command()(pseudo)
+app.command()(novelty)
+app.command()(drift)
 
 
 def _tell(share: Share) -> None:

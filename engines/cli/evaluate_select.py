@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json, progress, shown
+from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json, progress, shown_path
 
 
 class Choosing(StrEnum):
@@ -41,7 +41,8 @@ def select(
     A stopped study goes on where it was. Runs are on one thread: OMP_NUM_THREADS=1 lets several go side by side.
     """
     need_training_packages()
-    places = f"--features {shown(features)} --words {shown(words)} --runs {shown(runs)} --out {shown(out)}"
+    folders = {"features": features, "words": words, "runs": runs, "out": out}
+    places = " ".join(f"--{name} {shown_path(folder)}" for name, folder in folders.items())
     command = f"earshot evaluate select {places} --seeds {seeds} --first {first}"
     numbers = range(first, first + seeds)
     if head is Choosing.FUSION:

@@ -37,10 +37,11 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Said:
-    """Of some clips: logits_NK float32, embedding_ND float32 with unit norm."""
+    """Of some clips: logits_NK float32, embedding_ND float32 with unit norm, novelty_N float32 in [0, 2]."""
 
     logits_NK: Float32
     embedding_ND: Float32
+    novelty_N: Float32
 
 
 def judge_stored(
@@ -60,10 +61,9 @@ def judge_stored(
         for start in range(0, len(indices), BATCH):
             inputs = _fusion_inputs(engines, features.batch(list(indices[start : start + BATCH])))
             outputs = engines["fusion"](inputs)
-            parts.append((outputs["logits_NK"], outputs["embedding_ND"]))
+            parts.append([outputs[name] for name in ("logits_NK", "embedding_ND", "novelty_N")])
             on_batch()
-    logits_NK, embedding_ND = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
-    return Said(np.asarray(logits_NK, np.float32), np.asarray(embedding_ND, np.float32))
+    return Said(*(np.asarray(np.concatenate(rows), np.float32) for rows in zip(*parts, strict=True)))
 
 
 def batches(clips: int) -> int:

@@ -5,7 +5,7 @@ Shape letters: N clips, X frames or windows, P tokens of each, C features of a t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,19 +31,36 @@ Float32 = NDArray[np.float32]
 def clip_views(features: Path, words: Path, rows: Sequence[Row]) -> dict[str, Float32]:
     """Mean and maximum over frames or windows, and the mean word vector of the title, float32 (N, V).
 
-    Blocks of sound (embedding and classes, mean and maximum) have standard deviation 1. Raises `ValueError` when a
-    folder is not whole.
+    Raises `ValueError` when a folder is not whole.
     """
+    vision = np.concatenate([rows_MV for _, rows_MV in _stored(features, CLIPS, "vision")])
+    return {"vision": vision, "audio": sound_view(features), "text": _titles(words, rows)}
+
+
+def sound_view(features: Path, versions: Sequence[str] = ()) -> Float32:
+    """Of the sound alone, float32 (N, V): of the last of these versions that has the clip, else as uploaded.
+
+    Blocks (embedding and classes, mean and maximum) have standard deviation 1 as uploaded, and other versions the same
+    scale. Raises `ValueError` when the folder is not whole, or has no such version.
+    """
+    if missing := sorted(set(versions) - set(read_header(features).versions)):
+        raise ValueError(f"{features}: has no version {', '.join(missing)}; extract it by `earshot dataset features`")
+    sound_NV = np.concatenate([rows_MV for _, rows_MV in _stored(features, CLIPS, "audio")])
+    ends = [AUDIO_EMBEDDING, sound_NV.shape[1] // 2, sound_NV.shape[1] // 2 + AUDIO_EMBEDDING]
+    scale_V = np.concatenate([np.full(block.shape[1], block.std()) for block in np.split(sound_NV, ends, axis=1)])
+    for version in versions:
+        for places, rows_MV in _stored(features, version, "audio"):
+            sound_NV[places] = rows_MV
+    return np.asarray(sound_NV / scale_V, np.float32)
+
+
+def _stored(features: Path, version: str, name: str) -> Iterator[tuple[NDArray[np.int64], Float32]]:
+    """Shard by shard: which clips, and their mean and maximum."""
     header = read_header(features)
-    parts: dict[str, list[Float32]] = {"vision": [], "audio": []}
     for shard in range(-(-header.clips // header.shard_clips)):
-        store = load_file(shard_path(features, CLIPS, shard))
-        for name, found in parts.items():
-            found.append(_mean_and_maximum(store[f"{name}_features"], store[f"{name}_mask"]))
-    vision, audio = (np.concatenate(parts[name]) for name in ("vision", "audio"))
-    blocks = np.split(audio, [AUDIO_EMBEDDING, audio.shape[1] // 2, audio.shape[1] // 2 + AUDIO_EMBEDDING], axis=1)
-    scaled = np.concatenate([block / block.std() for block in blocks], axis=1)
-    return {"vision": vision, "audio": np.asarray(scaled, np.float32), "text": _titles(words, rows)}
+        store = load_file(shard_path(features, version, shard))
+        places = np.asarray(store["clips"].numpy(), np.int64)
+        yield places, _mean_and_maximum(store[f"{name}_features"], store[f"{name}_mask"])
 
 
 def _mean_and_maximum(features_NXPC: Tensor, mask_NX: Tensor) -> Float32:

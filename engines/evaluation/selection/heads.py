@@ -17,7 +17,7 @@ from engines.active.learner import Head, LogisticHead
 from engines.data.public.manifest import Row
 from engines.evaluation.selection import composed
 from engines.evaluation.selection.arena import Arena
-from engines.evaluation.selection.regimes import PENALTY, Setup
+from engines.evaluation.selection.setup import PENALTY, Setup
 from engines.evaluation.selection.study import LSB, STEADY, Task
 from engines.models.grounded import GroundedFusion
 from engines.training.beforehand import Beforehand, begun

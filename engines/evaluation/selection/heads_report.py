@@ -15,7 +15,7 @@ from engines.data.public.manifest import read_dataset, read_rows
 from engines.evaluation.compare import Progress
 from engines.evaluation.selection.heads import BATCHES, HUNTS, RATE, TASK, Clips, Ground, grounds, tasks
 from engines.evaluation.selection.heads_found import MEASURES, Difference, HeadFound, differences, heads_found
-from engines.evaluation.selection.regimes import KNOWN, REPORTS, START, START_POSITIVES
+from engines.evaluation.selection.setup import KNOWN, REPORTS, START, START_POSITIVES
 from engines.evaluation.selection.study import STEADY, run_all
 from engines.evaluation.tables import markdown
 from engines.training.beforehand import EPOCHS

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -16,10 +17,13 @@ from engines.active.arms import Reach
 from engines.active.broaden import Lsb, Options
 from engines.active.strategies import PUBLISHED
 from engines.evaluation.selection.arena import Arena
-from engines.evaluation.selection.regimes import USUAL, Emerging, Make, Setup, Steady, emerging, steady
+from engines.evaluation.selection.drift import Drift
+from engines.evaluation.selection.loop import Make
+from engines.evaluation.selection.regimes import Emerging, Steady, emerging, steady
+from engines.evaluation.selection.setup import USUAL, Setup
 
 LSB = Lsb.name
-STEADY = "steady"
+STEADY, DRIFT = "steady", "drift"
 #: Least confidence and entropy choose what margin chooses; likely is an arm of LSB that nobody published as a strategy.
 COMPARED = (
     "random",
@@ -56,7 +60,7 @@ ABLATIONS: Mapping[str, Options] = {
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One run. regime: `STEADY`, or the name of the kind that is new."""
+    """One run. regime: `STEADY`, `DRIFT`, or the name of the kind that is new."""
 
     arena: str
     regime: str
@@ -64,11 +68,23 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     seed: int
     steady: Steady | None = None
     emerging: Emerging | None = None
+    drift: Drift | None = None
 
     @property
     def key(self) -> tuple[str, str, str, int]:
         """Names the run."""
         return self.arena, self.regime, self.strategy, self.seed
+
+
+class Run(Protocol):
+    """What `run_all` makes an outcome of."""
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """As of its outcome."""
+
+    def run(self) -> Outcome:
+        """Equal runs give equal outcomes."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +132,7 @@ def tasks(arenas: Mapping[str, Arena], seeds: Sequence[int], strategies: Sequenc
     return found
 
 
-def run_all(wanted: Sequence[Task], path: Path, on_run: Callable[..., None]) -> list[Outcome]:
+def run_all(wanted: Sequence[Run], path: Path, on_run: Callable[..., None]) -> list[Outcome]:
     """What is in the file is not made again; a line that was cut off is."""
     done = {outcome.key: outcome for outcome in read_outcomes(path)}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +142,7 @@ def run_all(wanted: Sequence[Task], path: Path, on_run: Callable[..., None]) -> 
                 done[task.key] = task.run()
                 lines.write(b"\n" * _cut_off(path) + msgspec.json.encode(done[task.key]) + b"\n")
                 lines.flush()
-            on_run(note=f"{task.arena.name} {task.regime} {task.strategy} {task.seed}")
+            on_run(note=" ".join(map(str, task.key)))
     return [done[task.key] for task in wanted]
 
 

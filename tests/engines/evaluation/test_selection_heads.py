@@ -19,7 +19,8 @@ from engines.evaluation.selection.arena import Arena, Kind, unit
 from engines.evaluation.selection.heads import COMPARED, HUNTED, LOGISTIC, VLMAE, Clips, Ground, tasks
 from engines.evaluation.selection.heads_found import differences, heads_found, interval
 from engines.evaluation.selection.heads_report import HeadResults, page
-from engines.evaluation.selection.regimes import Emerging, Setup, Steady, emerging, steady
+from engines.evaluation.selection.regimes import Emerging, Steady, emerging, steady
+from engines.evaluation.selection.setup import Setup
 from engines.evaluation.selection.study import STEADY, Outcome
 
 RUNNER = CliRunner()

@@ -1,0 +1,122 @@
+"""Novelty on planted clips: a thing that lies apart is told, one that does not is not, and alarms are counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from engines.cli.evaluate import app
+from engines.data.public.manifest import Labels, Row, Span
+from engines.evaluation.novelty.measure import Novelty, candidates, measured, resampling_of, thresholds
+from engines.evaluation.novelty.page import Results, page, write_report
+from engines.evaluation.novelty.spaces import Clips, Space
+
+CLIPS, APART, MIXED, STRANGE = 1500, "panda", "pizza", "gunshot"
+
+
+def span(modality: str, thing: str) -> Span:
+    return Span(modality, thing, 0.0, 1.0)  # type: ignore[arg-type]
+
+
+def row(number: int) -> Row:
+    """Every sixth clip shows a panda, which lies apart, one more a pizza, which does not; some have shots."""
+    split = ("train", "test", "val")[number // 6 % 3]
+    seen = (APART, MIXED, "chair")[min(number % 6, 2)]
+    shot = split == "test" and number % 6 == 5
+    return Row(
+        clip_id=str(number),
+        file=f"{number}.mp4",
+        split=split,  # type: ignore[arg-type]
+        labels=Labels(adult=int(seen == APART)),
+        seen=(span("vision", seen),),
+        heard=(span("audio", STRANGE),) if shot else (),
+        spans=(span("vision", APART),) if seen == APART else (),
+        groups=(f"photo:{number // 2}", *(("sesa:1",) * shot)),
+    )
+
+
+@pytest.fixture(scope="module")
+def clips() -> Clips:
+    rng = np.random.default_rng(3)
+    rows = tuple(row(number) for number in range(CLIPS))
+    embedding_ND = rng.standard_normal((CLIPS, 6)).astype(np.float32)
+    embedding_ND[:, 0] = 6
+    apart_N = np.array([one.seen[0].thing == APART for one in rows])
+    embedding_ND[apart_N, 0] = -6
+    embedding_ND /= np.linalg.norm(embedding_ND, axis=1, keepdims=True)
+    spaces = (Space("verdict", embedding_ND, 64), Space("pictures", embedding_ND))
+    return Clips(rows, spaces, frozenset({"sesa"}))
+
+
+@pytest.fixture(scope="module")
+def novelty(clips: Clips) -> Novelty:
+    return measured(clips, resampling_of(clips, 40), lambda **_: None)
+
+
+def test_things_of_enough_test_clips_are_held_out(clips: Clips) -> None:
+    assert {thing for _, thing in candidates(clips)} == {"chair", APART, MIXED, STRANGE}
+
+
+def test_what_lies_apart_is_told_and_what_does_not_is_not(novelty: Novelty) -> None:
+    by = {(one.space, one.thing): one for one in novelty.things}
+    for space in ("verdict", "pictures"):
+        apart, mixed = by[space, APART], by[space, MIXED]
+        assert apart.auc.value > 0.99
+        assert apart.detected[0] > 0.9
+        assert abs(mixed.auc.value - 0.5) < 0.15
+        assert mixed.detected[1] < 0.25
+        assert (apart.restricted, mixed.restricted) == (True, False)
+    assert (by["verdict", STRANGE].learnt, by["verdict", APART].learnt) == (False, True)
+    assert by["verdict", STRANGE].group == "heard, never learnt"
+    assert by["verdict", APART].group == "seen, decides a label"
+
+
+def test_a_thing_that_is_not_held_out_is_not_new(clips: Clips) -> None:
+    test_N, train_N = clips.of_split("test"), clips.of_split("train")
+    apart_T = clips.have("seen", APART)[test_N]
+    space = clips.spaces[1]
+    known, without = (space.novelty(test_N, part) for part in (train_N, train_N & ~clips.have("seen", APART)))
+    assert np.median(known[apart_T]) < 0.2
+    assert np.median(without[apart_T]) > 1
+    assert known[~apart_T] == pytest.approx(without[~apart_T], abs=1e-6)
+
+
+def test_alarms_are_of_test_clips_whose_sources_are_known(novelty: Novelty, clips: Clips) -> None:
+    known = int((clips.of_split("test") & ~clips.strange).sum())
+    assert {one.clips for one in novelty.thresholds} == {known}
+    assert clips.strange.sum() > 30
+    for one in novelty.thresholds:
+        assert one.alarms.value == pytest.approx(one.rate, abs=0.04)
+        assert one.alarms.low <= one.alarms.value <= one.alarms.high
+    strict, wide = [one for one in novelty.thresholds if one.space == "verdict"]
+    assert strict.distance > wide.distance
+
+
+def test_thresholds_are_of_what_the_bundle_says_where_it_does(clips: Clips) -> None:
+    said_N = np.linspace(0, 1, CLIPS, dtype=np.float32)
+    told = replace(clips, spaces=(replace(clips.spaces[0], said_N=said_N),))
+    strict, wide = thresholds(told, resampling_of(told, 5))
+    assert strict.distance == pytest.approx(0.99, abs=0.02)
+    assert wide.distance == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_page_has_every_thing_and_group(novelty: Novelty, tmp_path: Path) -> None:
+    results = Results({"command": "earshot evaluate novelty starter"}, novelty)
+    files = write_report(results, tmp_path)
+    text = files[0].read_text()
+    assert text == page(results)
+    assert all(f"| {thing} |" in text for thing in (APART, MIXED, STRANGE, "chair"))
+    assert "heard, never learnt" in text
+    assert msgspec.json.decode(files[1].read_bytes(), type=Results) == results
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    places = [word for name in ("features", "words", "out") for word in (f"--{name}", str(tmp_path / name))]
+    told = CliRunner().invoke(app, ["novelty", "starter", *places])
+    assert told.exit_code == 1
+    assert str(tmp_path / "features") in told.stderr

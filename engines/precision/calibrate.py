@@ -1,4 +1,27 @@
-"""Which products go into 8 bits, and with what scales: measured on real clips, one tensor at a time."""
+"""Which products go into 8 bits, and with what scales: measured on real clips, one tensor at a time.
+
+Chosen by these numbers, with ONNX Runtime on a CPU: the starter's eye and ear in int8, ranges from 64 frames or windows
+of training clips, cosines of tokens (of their mean) to float32 over 96 of validation clips.
+
+| all products in int8, weights rounded to the nearest | eye, 105 products | ear, 29 products |
+|---|---|---|
+| activations cut at the greatest magnitude | 0.9945 (0.9959) | 0.9890 (0.9922) |
+| at the 99.9th percentile | 0.9899 (0.9918) | 0.9811 (0.9832) |
+| at the 99.99th percentile | 0.9949 (0.9961) | 0.9915 (0.9933) |
+| where the squared error is least | 0.9948 (0.9961) | 0.9907 (0.9932) |
+| the same, and biases corrected by the mean error on 32 training frames | 0.9963 (0.9972) | 0.9906 (0.9930) |
+
+| cut where the squared error is least, errors of weights cancel | eye | ear |
+|---|---|---|
+| all but ends whose sizes engines refuse | 103: 0.9971 (0.9979) | 27: 0.9912 (0.9932) |
+| noise of at most 0.01 | 99: 0.9971 (0.9979) | 12: 0.9990 (0.9991) |
+| 0.005 | 87: 0.9989 (0.9992) | 8: 0.9994 (0.9995) |
+| 0.002 | 68: 0.9993 (0.9995) | 4: 0.9997 (0.9997) |
+
+Of 400 validation clips, verdicts of (clickbait, adult, relevance) that came out otherwise with both towers so:
+(2, 7, 6), (0, 5, 2), (0, 4, 3) and (0, 2, 3); with 0.001, where 49 and 2 products are left, (0, 4, 0). Biases are not
+corrected: with the four loudest tensors out it moved the eye from 0.9992 to 0.9993.
+"""
 
 from __future__ import annotations
 

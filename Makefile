@@ -24,8 +24,7 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
 	$(BIN)/python -m pytest -n auto -m "$(FAST)"
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and not services"
-	$(BIN)/python -m pytest -m "services or gpu"
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not ($(FAST))" # one by one to whoever is free: long ones differ much
 
 test-fast: $(TOOLS) ## the tests that need no service and little time
 	$(BIN)/python -m pytest -n auto -m "$(FAST)"

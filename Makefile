@@ -21,10 +21,11 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 	@mkdir -p out
 	$(BIN)/earshot demo --report out/demo.html
 
+# What is slow goes one by one to whoever is free: the longest take as long as a hundred others.
 test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
 	$(BIN)/python -m pytest -n auto -m "$(FAST)"
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not ($(FAST))" # one by one to whoever is free: long ones differ much
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not ($(FAST))"
 
 test-fast: $(TOOLS) ## the tests that need no service and little time
 	$(BIN)/python -m pytest -n auto -m "$(FAST)"

@@ -45,6 +45,40 @@ class Runner(Protocol):
         ...
 
 
+class Around:
+    """A runner around another one that hands everything on: for those that look at calls, or stand in their way."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    @property
+    def spec(self) -> GraphSpec:
+        """As of the runner."""
+        return self._runner.spec
+
+    @property
+    def engine(self) -> str:
+        """As of the runner."""
+        return self._runner.engine
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.__exit__(kind, error, trace)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """As `start`, and waits."""
+        return self.start(inputs)()
+
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
+        """As of the runner."""
+        return self._runner.start(inputs)
+
+
 class RunnerError(RuntimeError):
     """Raised when an engine fails on inputs that fit its spec."""
 

@@ -45,6 +45,8 @@ def open_trt(bundle: Bundle, options: EngineOptions, machine: Machine | None = N
     except PlanError as error:
         command = f"earshot build {bundle.path} --precision {options.precision} --plans {options.plans}"
         raise RunnerError(f"{error}. Build it here: {command}") from error
+    except OSError as error:
+        raise RunnerError(f"plans in {options.plans} cannot be read: {error}") from error
     return EngineSet(
         **{name: TrtRunner(plan, bundle.graphs[name], machine.device, machine.compiler) for name, plan in plans.items()}
     )
@@ -57,7 +59,7 @@ def _build(bundle: Bundle, options: EngineOptions, machine: Machine, store: Plan
         raise RunnerError(f"building plans needs {error.name}: pip install 'earshot[tensorrt]'") from error
     try:
         build(bundle, Recipe(precision=options.precision), machine, store)
-    except (BuildError, ValueError) as error:
+    except (BuildError, DeviceError, OSError, ValueError) as error:
         raise RunnerError(f"plans of {bundle.name} cannot be built: {error}") from error
 
 

@@ -89,6 +89,7 @@ def _built(
     from engines.data.feeds import feeds_of, spread
     from engines.data.public.manifest import read_rows
     from engines.gpu.compiler import BuildError
+    from engines.gpu.device import DeviceError
     from engines.gpu.machine import open_machine
     from engines.gpu.plans import PlanStore
 
@@ -100,7 +101,7 @@ def _built(
             return build(
                 bundle, recipe, machine, store, calibrating=feeds, graphs=graphs, again=again, on_share=on_share
             )
-        except BuildError as error:
+        except (BuildError, DeviceError) as error:
             raise ValueError(f"{bundle.name}: {error}") from error
 
 

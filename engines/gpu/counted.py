@@ -12,7 +12,7 @@ from typing import Self
 
 from engines.gpu.buckets import Shape
 from engines.gpu.traffic import read_traffic, write_traffic
-from engines.runner import Pending, Runner
+from engines.runner import Around, Pending, Runner
 from engines.spec import Array, GraphSpec
 
 _LOG = logging.getLogger(__name__)
@@ -60,34 +60,12 @@ class Counts:
             _LOG.warning("%s: counts of shapes could not be written: %s", self._path, error)
 
 
-class Counted:
+class Counted(Around):
     """A runner whose calls are counted. One thread at a time, as the runner."""
 
     def __init__(self, runner: Runner, counts: Counts) -> None:
-        self._runner, self._counts = runner, counts
-
-    @property
-    def spec(self) -> GraphSpec:
-        """Inputs and outputs."""
-        return self._runner.spec
-
-    @property
-    def engine(self) -> str:
-        """Of the runner."""
-        return self._runner.engine
-
-    def __enter__(self) -> Self:
-        self._runner.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._runner.__exit__(kind, error, trace)
-
-    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """As the runner."""
-        return self.start(inputs)()
+        super().__init__(runner)
+        self._counts = counts
 
     def start(self, inputs: Mapping[str, Array]) -> Pending:
         """As the runner; what it refuses is not counted."""

@@ -7,6 +7,9 @@ from engines.gpu.machine import Machine
 from engines.gpu.plans import Fit
 from engines.spec import MARKING, Precision
 
+#: Grows with every change of how `engines.precision` rewrites graphs: plans of before are stale.
+REWRITE = 1
+
 #: What 8 bits are for: the towers of pictures and sound, where nearly all of the work is. Words stay in float16 beside
 #: them.
 _EIGHT_BITS = ("int8", "fp8")
@@ -28,6 +31,7 @@ def fit_of(bundle: Bundle, graph: str, precision: Precision, machine: Machine) -
     """What a plan has to be built from and for."""
     return Fit(
         content=bundle.fingerprint(graph),
+        rewrite=REWRITE,
         graph=graph,
         precision=precision_of(graph, precision),
         library=machine.compiler.version,

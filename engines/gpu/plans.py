@@ -31,9 +31,13 @@ class PlanError(ValueError):
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a plan has to be built from and for, to be used; `content` is the fingerprint of the bundle's graph."""
+    """What a plan has to be built from and for, to be used.
+
+    content: fingerprint of the bundle's graph. rewrite: which rules took it into its precision (`fit.REWRITE`).
+    """
 
     content: Hex
+    rewrite: int
     graph: str
     precision: Precision
     library: str
@@ -180,6 +184,7 @@ def _write(place: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+        Path(name).chmod(0o644)  # no secret: who builds is often not who serves
         Path(name).replace(place)
     except BaseException:
         Path(name).unlink(missing_ok=True)

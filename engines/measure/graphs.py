@@ -11,6 +11,7 @@ import onnx
 from engines.build import profile
 from engines.gpu.buckets import Shape
 from engines.gpu.compiler import BuildOptions
+from engines.gpu.fit import REWRITE
 from engines.gpu.machine import Machine
 from engines.gpu.plans import Fit, PlanError, PlanStore, stored
 from engines.measure.clock import Taken, timed
@@ -38,6 +39,7 @@ def runner_of(
     content = fit_for_tensorrt(model).SerializeToString(deterministic=True)
     fit = Fit(
         content=hashlib.sha256(content).hexdigest(),
+        rewrite=REWRITE,
         graph=spec.name,
         precision=precision,
         library=machine.compiler.version,

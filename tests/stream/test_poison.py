@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from engines.engine_set import EngineSet
 from engines.opening import open_engines
-from engines.runner import Pending, Runner, RunnerError
-from engines.spec import Array, GraphSpec
+from engines.runner import Around, Pending, Runner, RunnerError
+from engines.spec import Array
 from streamer import wire
 from streamer.assemble import Parts, categories_of, open_parts
 from streamer.cache.memory import MemoryCache
@@ -97,39 +96,18 @@ def test_media_that_do_not_decode_are_a_verdict_that_says_so(parts: Parts, clips
         assert verdict.lineage.content_sha256
 
 
-class Particular:
+class Particular(Around):
     """A runner that works, but for inputs that it does not like: then it raises."""
 
     def __init__(self, runner: Runner, dislikes: Callable[[Mapping[str, Array]], bool], error: Exception) -> None:
-        self._runner = runner
+        super().__init__(runner)
         self._dislikes = dislikes
         self._error = error
 
-    @property
-    def spec(self) -> GraphSpec:
-        return self._runner.spec
-
-    @property
-    def engine(self) -> str:
-        return self._runner.engine
-
-    def __enter__(self) -> Self:
-        self._runner.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._runner.__exit__(kind, error, trace)
-
-    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
         if self._dislikes(inputs):
             raise self._error
-        return self._runner(inputs)
-
-    def start(self, inputs: Mapping[str, Array]) -> Pending:
-        outputs = self(inputs)
-        return lambda: outputs
+        return super().start(inputs)
 
 
 def failing(parts: Parts, stack: ExitStack, options: Any, error: Exception) -> Parts:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 from engines.bundle import Bundle
 from engines.engine_set import EngineSet
 from engines.gpu.buckets import Shape
+from engines.gpu.counted import shape_of
 from engines.gpu.traffic import Traffic
 from engines.measure.clock import Taken, timed
-from engines.runner import Runner
-from engines.spec import GRAPHS, Array, GraphSpec
+from engines.runner import Around, Pending, Runner
+from engines.spec import GRAPHS, Array
 from engines.trt import TrtRunner
 from streamer.bench.gpu.served import open_judges
 from streamer.records import Batch, Case
@@ -26,46 +26,15 @@ class Call:
     graph: str
     inputs: Mapping[str, Array]
 
-    def shape(self, spec: GraphSpec) -> Shape:
-        """The sizes of its free axes."""
-        sizes = {
-            axis: size
-            for tensor in spec.inputs
-            for axis, size in zip(tensor.axes, self.inputs[tensor.name].shape, strict=True)
-        }
-        return tuple(sizes[axis] for axis in spec.ranges)
 
-
-class _Listening:
+class _Listening(Around):
     """A runner that also keeps what it is asked for."""
 
     def __init__(self, graph: str, runner: Runner, calls: list[Call]) -> None:
-        self._graph, self._runner, self._calls = graph, runner, calls
+        super().__init__(runner)
+        self._graph, self._calls = graph, calls
 
-    @property
-    def spec(self) -> GraphSpec:
-        """As of the runner."""
-        return self._runner.spec
-
-    @property
-    def engine(self) -> str:
-        """As of the runner."""
-        return self._runner.engine
-
-    def __enter__(self) -> Self:
-        self._runner.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._runner.__exit__(kind, error, trace)
-
-    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """As of the runner."""
-        return self.start(inputs)()
-
-    def start(self, inputs: Mapping[str, Array]) -> Callable[[], dict[str, Array]]:
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
         """As of the runner."""
         self._calls.append(Call(self._graph, {name: array.copy() for name, array in inputs.items()}))
         return self._runner.start(inputs)
@@ -88,7 +57,7 @@ def traffic_of(bundle: Bundle, batches: Sequence[Sequence[Call]]) -> Traffic:
     """The shapes of these calls, each graph's with its counts."""
     counts: dict[str, dict[Shape, int]] = {name: {} for name in GRAPHS}
     for call in (call for calls in batches for call in calls):
-        shape = call.shape(bundle.graphs[call.graph])
+        shape = shape_of(bundle.graphs[call.graph], call.inputs)
         counts[call.graph][shape] = counts[call.graph].get(shape, 0) + 1
     return counts
 

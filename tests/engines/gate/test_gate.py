@@ -116,7 +116,6 @@ def test_bundles_that_take_other_inputs_are_refused(world_bundle: Bundle, record
 def test_compiled_engines_pass_in_16_bits_and_every_bucket_is_tried(
     world_bundle: Bundle, recording: Recording, tmp_path: Path
 ) -> None:
-    pytest.importorskip("onnx")
     from engines.build import Recipe, build
     from engines.gpu.machine import Machine
     from engines.gpu.plans import PlanStore

@@ -14,6 +14,7 @@ from engines.bundle import Bundle
 from engines.gpu.buckets import Shape
 from engines.gpu.compiler import BuildOptions
 from engines.gpu.device import DeviceError
+from engines.gpu.fit import REWRITE
 from engines.gpu.plans import Fit, StoredPlan, stored
 from engines.gpu.traffic import tokens_of_one
 from engines.gpu.turns import Turns
@@ -44,7 +45,12 @@ def plan_of(bundle: Bundle, graph: str, compiler: HostCompiler, buckets: tuple[S
     profiles = [profile(bundle.graphs[graph], shape) for shape in buckets]
     built = compiler.build(bundle.graph_path(graph).read_bytes(), profiles, BuildOptions(), lambda share: None)
     fit = Fit(
-        content=bundle.fingerprint(graph), graph=graph, precision="fp32", library=compiler.version, device="Host double"
+        content=bundle.fingerprint(graph),
+        rewrite=REWRITE,
+        graph=graph,
+        precision="fp32",
+        library=compiler.version,
+        device="Host double",
     )
     tokens = tokens_of_one(bundle).get(graph)
     fixed = {} if tokens is None else {"P": tokens}

@@ -13,7 +13,14 @@ import pytest
 
 from engines.gpu.plans import Fit, PlanError, PlanHeader, PlanStore, StoredPlan, read_header, read_plan, stored
 
-FIT = Fit(content="a" * 64, graph="vision", precision="fp16", library="tensorrt-10.6.0", device="NVIDIA T4 sm_75")
+FIT = Fit(
+    content="a" * 64,
+    rewrite=1,
+    graph="vision",
+    precision="fp16",
+    library="tensorrt-10.6.0",
+    device="NVIDIA T4 sm_75",
+)
 MAGIC_BYTES, LENGTH_BYTES = 16, 4
 
 
@@ -254,3 +261,14 @@ def test_a_header_is_json_that_people_can_read(store: PlanStore) -> None:
     length = int.from_bytes(content[MAGIC_BYTES : MAGIC_BYTES + LENGTH_BYTES], "little")
     header = content[MAGIC_BYTES + LENGTH_BYTES :][:length]
     assert msgspec.json.decode(header, type=PlanHeader) == plan().header
+
+
+def test_a_plan_of_older_rules_is_stale(tmp_path: Path) -> None:
+    store = PlanStore(tmp_path)
+    store.save(plan(msgspec.structs.replace(FIT, rewrite=0)))
+    with pytest.raises(PlanError, match=r"rewrite 0 \(expected 1\)"):
+        store.find(FIT)
+
+
+def test_who_builds_need_not_be_who_serves(tmp_path: Path) -> None:
+    assert PlanStore(tmp_path).save(plan(FIT)).stat().st_mode & 0o777 == 0o644

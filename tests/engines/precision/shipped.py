@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 import numpy as np
@@ -19,9 +17,9 @@ from engines.data.public.manifest import Row
 from engines.engine_set import EngineSet
 from engines.opening import open_engines
 from engines.precision.ranges import Batches, run
-from engines.runner import Runner
+from engines.runner import Around, Pending, Runner
 from engines.scoring import encode, judge_all
-from engines.spec import GRAPHS, Array, GraphSpec
+from engines.spec import GRAPHS, Array
 from streamer.decode.clip import decode
 from streamer.decode.formats import DecodeOptions
 from streamer.sample import ClipShape
@@ -33,33 +31,16 @@ BUNDLES = ("world", "starter")
 EVERY_GRAPH = [(bundle, graph) for bundle in BUNDLES for graph in GRAPHS]
 
 
-class Recording:
+class Recording(Around):
     """A runner that keeps what it was given."""
 
     def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+        super().__init__(runner)
         self.batches: list[dict[str, Array]] = []
 
-    @property
-    def spec(self) -> GraphSpec:
-        return self._runner.spec
-
-    @property
-    def engine(self) -> str:
-        return self._runner.engine
-
-    def __enter__(self) -> Self:
-        self._runner.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._runner.__exit__(kind, error, trace)
-
-    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def start(self, inputs: Mapping[str, Array]) -> Pending:
         self.batches.append(dict(inputs))
-        return self._runner(inputs)
+        return super().start(inputs)
 
 
 @cache

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import ml_dtypes
 import numpy as np
+import onnx
 import pytest
 
-pytest.importorskip("torch")
-onnx = pytest.importorskip("onnx")
-
-from engines.measure.graphs import only  # noqa: E402
-from engines.precision import Precision, at_precision, layers_by_precision, simulated  # noqa: E402
-from engines.precision.calibrate import MOST_NOISE, noise_between, quiet_together  # noqa: E402
-from engines.precision.eight import quantised  # noqa: E402
-from engines.precision.graph import View  # noqa: E402
-from engines.precision.kinds import FP8, INT8  # noqa: E402
-from engines.precision.ranges import Batches, Seen  # noqa: E402
-from engines.precision.weights import rounded  # noqa: E402
-from engines.spec import GRAPHS  # noqa: E402
-from tests.engines.precision.shipped import given, graph, outputs  # noqa: E402
-from tests.engines.precision.small import face, small  # noqa: E402
+from engines.measure.graphs import only
+from engines.precision import Precision, at_precision, layers_by_precision, simulated
+from engines.precision.calibrate import MOST_NOISE, noise_between, quiet_together
+from engines.precision.eight import quantised
+from engines.precision.graph import View
+from engines.precision.kinds import FP8, INT8
+from engines.precision.ranges import Batches, Seen
+from engines.precision.weights import rounded
+from engines.spec import GRAPHS
+from tests.engines.precision.shipped import given, graph, outputs
+from tests.engines.precision.small import face, small
 
 pytestmark = pytest.mark.train
 

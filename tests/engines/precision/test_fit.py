@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx")
-
-from engines.precision import fit_for_tensorrt  # noqa: E402
-from engines.spec import GRAPHS  # noqa: E402
-from tests.engines.precision.shipped import BUNDLES, given, graph, outputs  # noqa: E402
-from tests.engines.precision.small import face, small  # noqa: E402
+from engines.precision import fit_for_tensorrt
+from engines.spec import GRAPHS
+from tests.engines.precision.shipped import BUNDLES, given, graph, outputs
+from tests.engines.precision.small import face, small
 
 pytestmark = pytest.mark.train
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import onnx
 import pytest
 
-pytest.importorskip("torch")
-onnx = pytest.importorskip("onnx")
-
-from engines.precision import Precision, at_precision, layers_by_precision, simulated  # noqa: E402
-from engines.precision.calibrate import noise_between  # noqa: E402
-from engines.precision.graph import View  # noqa: E402
-from tests.engines.precision.shipped import EVERY_GRAPH, given, graph, outputs  # noqa: E402
-from tests.engines.precision.small import face, small  # noqa: E402
+from engines.precision import Precision, at_precision, layers_by_precision, simulated
+from engines.precision.calibrate import noise_between
+from engines.precision.graph import View
+from tests.engines.precision.shipped import EVERY_GRAPH, given, graph, outputs
+from tests.engines.precision.small import face, small
 
 pytestmark = pytest.mark.train
 

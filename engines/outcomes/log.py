@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engines.data.rows import Bad, Good, read_rows
+from engines.outcomes.cells import inside, number, seconds, text
 from engines.outcomes.experiment import BEFORE, Experiment
 
 
@@ -39,16 +39,30 @@ class Log:
     other_arms: int
 
 
+@dataclass(frozen=True)
+class Table:
+    """Rows from wherever they come, to be read once, and what people call the place."""
+
+    name: str
+    rows: Iterable[Good | Bad]
+
+
 def read_log(outcomes: Path, layout: Layout, arms: Path | None = None) -> Log:
-    """Sum the rows of each unit. `arms`: verdicts or another table that knows each unit's arm.
+    """The log of a table. `arms`: verdicts or another table that knows each unit's arm. Raises as `log_of` does."""
+    known = None if arms is None else Table(arms.name, read_rows(arms))
+    return log_of(Table(str(outcomes), read_rows(outcomes)), layout, known)
+
+
+def log_of(outcomes: Table, layout: Layout, arms: Table | None = None) -> Log:
+    """Sum the rows of each unit. `arms`: where each unit's arm is known, if the outcomes do not know it.
 
     A broken row, a unit in two arms and a unit without an arm are rejected, and the others go on. Raises `ValueError`
     when nothing is left.
     """
     reading = _Reading(layout, None if arms is None else _Arms(layout).read(arms))
-    for row in read_rows(outcomes):
+    for row in outcomes.rows:
         reading.take(row)
-    return reading.log(outcomes)
+    return reading.log(outcomes.name)
 
 
 @dataclass
@@ -58,19 +72,19 @@ class _Arms:
     torn: set[str] = field(default_factory=set)
     rejected: list[Bad] = field(default_factory=list)
 
-    def read(self, table: Path) -> _Arms:
-        for row in read_rows(table):
+    def read(self, table: Table) -> _Arms:
+        for row in table.rows:
             if isinstance(row, Bad):
-                self.rejected.append(row)
+                self.rejected.append(Bad(f"{table.name}, {row.place}", row.problem, row.row))
                 continue
-            unit, arm = _text(row.cells.get(self.layout.unit)), _text(_inside(row.cells, self.layout.arm))
+            unit, arm = text(row.cells.get(self.layout.unit)), text(inside(row.cells, self.layout.arm))
             if not unit or not arm:
                 problem = f"came no {self.layout.arm if unit else self.layout.unit}, expected one"
                 self.rejected.append(Bad(f"{table.name}, {row.place}", problem, row.cells))
             elif self.known.setdefault(unit, arm) != arm:
                 self.torn.add(unit)
         if not self.known:
-            raise ValueError(f"{table}: came no row with {self.layout.unit} and {self.layout.arm}, expected some")
+            raise ValueError(f"{table.name}: came no row with {self.layout.unit} and {self.layout.arm}, expected some")
         return self
 
 
@@ -91,7 +105,7 @@ class _Reading:
             self.rejected.append(row)
             return
         self.rows += 1
-        unit = _text(row.cells.get(self.layout.unit))
+        unit = text(row.cells.get(self.layout.unit))
         try:
             if not unit:
                 raise ValueError(f"{self.layout.unit}: came nothing, expected the unit of assignment")
@@ -106,7 +120,7 @@ class _Reading:
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + value
 
-    def log(self, outcomes: Path) -> Log:
+    def log(self, outcomes: str) -> Log:
         layout = self.layout
         torn = self.torn | (self.arms.torn & self.arm_of.keys() if self.arms else set())
         self.rejected += [Bad(f"unit {unit}", "is in more than one arm, expected one") for unit in sorted(torn)]
@@ -127,64 +141,27 @@ class _Reading:
         return [*self.layout.columns, *sorted(self.found)]
 
     def _arm(self, unit: str, cells: Mapping[str, Any]) -> str:
-        arm = _text(_inside(cells, self.layout.arm)) if self.arms is None else self.arms.known.get(unit, "")
+        arm = text(inside(cells, self.layout.arm)) if self.arms is None else self.arms.known.get(unit, "")
         if not arm:
             where = self.layout.arm if self.arms is None else "the table of arms"
             raise ValueError(f"{where}: came no arm of {unit[:60]}, expected one")
         return arm
 
     def _values(self, cells: Mapping[str, Any]) -> dict[str, float]:
-        values = {name: _number(name, cells.get(name)) for name in self.layout.columns}
+        values = {name: number(name, cells.get(name)) for name in self.layout.columns}
         for name in self.layout.columns:
             before = name + BEFORE
             if cells.get(before) not in (None, ""):
-                values[before] = _number(before, cells[before])
+                values[before] = number(before, cells[before])
                 self.found.add(before)
         return values
 
     def _at(self, cells: Mapping[str, Any]) -> float:
         """Seconds; without the column the place in the file."""
         value = cells.get(self.layout.at)
-        return float(self.rows) if value in (None, "") else _seconds(self.layout.at, value)
+        return float(self.rows) if value in (None, "") else seconds(self.layout.at, value)
 
 
 def metric_columns(names: Iterable[Sequence[str]]) -> tuple[str, ...]:
     """Each column once, in order."""
     return tuple(dict.fromkeys(name for columns in names for name in columns))
-
-
-def _inside(cells: Mapping[str, Any], path: str) -> Any:
-    """A column of that name, or else what lies along the path."""
-    if path in cells:
-        return cells[path]
-    value: Any = cells
-    for step in path.split("."):
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, (dict, list)) else str(value).strip()
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{name}: came {str(value)[:60]!r}, expected a number")
-    return number
-
-
-def _seconds(name: str, value: Any) -> float:
-    """A number is seconds, text is ISO 8601; without an offset it is UTC."""
-    try:
-        return _number(name, value)
-    except ValueError:
-        pass
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError as error:
-        raise ValueError(f"{name}: came {str(value)[:60]!r}, expected seconds or a time in ISO 8601") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,8 +22,14 @@ ConfigOption = Annotated[
 #: Where rendered clips are kept from one call to the next.
 CLIPS_FOLDER = Path("~/.cache/earshot")
 
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
 JsonOption = Annotated[bool, typer.Option("--json", help="For scripts: JSON on stdout, nothing else.")]
 BundleOption = Annotated[str | None, typer.Option("--bundle", help="Name of a shipped bundle, or a folder.")]
+
+BrokersOption = Annotated[
+    str | None, typer.Option("--brokers", help="Kafka's bootstrap servers; instead of kafka.bootstrap_servers.")
+]
 
 EngineOption = Annotated[
     str | None,
@@ -80,3 +88,33 @@ def errors_told() -> Iterator[None]:
     except EarshotError as error:
         typer.echo(f"earshot: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+def since_ms_of(text: str) -> int:
+    """Unix time in milliseconds of a span before now, or of a moment. Raises `SettingsError` for anything else."""
+    from streamer.errors import SettingsError
+
+    span = re.fullmatch(r"(\d{1,5})([mhd])", text)
+    if span is not None:
+        moment = datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})
+        return max(0, int(moment.timestamp() * 1000))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.min
+    if moment.tzinfo is None:
+        raise SettingsError(f"--since {text}: expected 30m, 12h, 7d, or a time such as 2026-05-04T09:30:00Z")
+    return max(0, int(moment.timestamp() * 1000))
+
+
+@contextmanager
+def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where that is a terminal; call what it gives with how many pieces more are done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    quiet = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda pieces: bar.advance(task, pieces)

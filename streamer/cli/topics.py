@@ -16,12 +16,12 @@ app = typer.Typer(no_args_is_help=True, help="Plan and create the topics that a 
 
 @app.command()
 def plan(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show every topic of the group and of labels, and whether the cluster has it. Changes nothing."""
+    """Show every topic of the group, of labels and of outcomes, and whether the cluster has it. Changes nothing."""
     from streamer.kafka.topics import plan_topics
 
     with errors_told():
         options = settings_from(config).kafka
-        _show(plan_topics(options, options.all_topics + options.label_topics), as_json)
+        _show(plan_topics(options, options.all_topics + options.further_topics), as_json)
 
 
 @app.command()
@@ -31,7 +31,7 @@ def apply(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     with errors_told():
         options = settings_from(config).kafka
-        _show(apply_topics(options, options.all_topics + options.label_topics), as_json)
+        _show(apply_topics(options, options.all_topics + options.further_topics), as_json)
 
 
 def _show(plans: list[TopicPlan], as_json: bool) -> None:

@@ -35,6 +35,7 @@ class TopicOptions(Options):
     dead_letter: str = "dlq.{group}.{topic}"
     label_requested: str = "moderation.label.requested.v1"
     label_applied: str = "moderation.label.applied.v1"
+    outcome_observed: str = "moderation.outcome.observed.v1"
     partitions: int = Field(default=4, ge=1, le=10_000)
     replication_factor: int = Field(default=-1, ge=-1)
 
@@ -94,9 +95,9 @@ class KafkaOptions(Options):
         return (self.topics.uploaded, *verdicts, self.retry_topic, self.dead_letter_topic)
 
     @property
-    def label_topics(self) -> tuple[str, ...]:
-        """Where videos worth a label are named, and where the labels are; a worker needs neither."""
-        return (self.topics.label_requested, self.topics.label_applied)
+    def further_topics(self) -> tuple[str, ...]:
+        """Where videos worth a label are named, where the labels are, and what viewers did; a worker needs none."""
+        return (self.topics.label_requested, self.topics.label_applied, self.topics.outcome_observed)
 
     @property
     def fetch_wait_ms(self) -> int:

@@ -22,25 +22,31 @@ _AGAIN_SECONDS = 0.2
 
 
 def read_topics(options: KafkaOptions, topics: Collection[str], *, since_ms: int | None = None) -> Iterator[Message]:
-    """Every committed record of the topics up to their present end. Topics that do not exist are empty.
+    """Every committed record of the topics up to their end of now. Topics that do not exist are empty.
 
-    since_ms: Unix time; records before it are left out, as far as the brokers can tell by their timestamps.
+    The end is looked up before the first record is read: what comes meanwhile is left out, or a busy topic would never
+    end. since_ms: Unix time; records before it are left out, as far as the brokers can tell by their timestamps.
     """
     with closing(_consumer(options)) as consumer:
         partitions = _starts(consumer, topics, since_ms)
-        consumer.assign(partitions)
-        yield from _to_the_end(options, consumer, {(item.topic, item.partition) for item in partitions})
+        spans = {(item.topic, item.partition): _span(consumer, item) for item in partitions}
+        waiting = {place for place, (start, end) in spans.items() if start < end}
+        consumer.assign([item for item in partitions if (item.topic, item.partition) in waiting])
+        for message in _to_the_end(options, consumer, waiting):
+            place, offset = (message.position.topic, message.position.partition), message.position.offset
+            _, end = spans[place]
+            if offset < end:
+                yield message
+            if offset >= end - 1:
+                waiting.discard(place)
+                consumer.pause([TopicPartition(*place)])
 
 
 def count_offsets(options: KafkaOptions, topics: Collection[str], *, since_ms: int | None = None) -> int:
     """How many offsets `read_topics` would go through; some hold no record that is to be seen."""
     with closing(_consumer(options)) as consumer:
-        offsets = 0
-        for item in _starts(consumer, topics, since_ms):
-            low, high = consumer.get_watermark_offsets(item, timeout=_TIMEOUT_SECONDS)
-            start = high if item.offset == OFFSET_END else max(low, item.offset)
-            offsets += high - start
-        return offsets
+        spans = [_span(consumer, item) for item in _starts(consumer, topics, since_ms)]
+        return sum(end - start for start, end in spans)
 
 
 def read_positions(options: KafkaOptions, positions: Collection[Position]) -> Iterator[Message]:
@@ -76,6 +82,15 @@ def _starts(consumer: Consumer, topics: Collection[str], since_ms: int | None) -
         return partitions
     found: list[TopicPartition] = consumer.offsets_for_times(partitions, timeout=_TIMEOUT_SECONDS)
     return found
+
+
+def _span(consumer: Consumer, start: TopicPartition) -> tuple[int, int]:
+    """The first offset from there on, and the one behind the last of now."""
+    try:
+        low, high = consumer.get_watermark_offsets(start, timeout=_TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise BrokerError(f"no answer from Kafka on {start.topic}: {explain(error)}") from error
+    return (high if start.offset == OFFSET_END else max(low, start.offset)), high
 
 
 def _to_the_end(options: KafkaOptions, consumer: Consumer, waiting: set[Partition]) -> Iterator[Message]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from streamer.kafka.errors import explain
 from streamer.kafka.options import KafkaOptions
 
 _TIMEOUT_SECONDS = 15.0
+_AGAIN_SECONDS = 0.05
+_DAY_MS = 24 * 3600 * 1000
 
 
 class TopicPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +47,10 @@ def plan_topics(options: KafkaOptions, topics: Sequence[str] | None = None) -> l
 
 
 def apply_topics(options: KafkaOptions, topics: Sequence[str] | None = None) -> list[TopicPlan]:
-    """Create what is missing; the plan as it stands afterwards. Raises `BrokerError` when the cluster refuses."""
+    """Create what is missing; the plan as it stands afterwards. Raises `BrokerError` when the cluster refuses.
+
+    Brokers learn of a new topic a moment after the controller has made it; that is waited for.
+    """
     missing = [item for item in plan_topics(options, topics) if not item.exists]
     if missing:
         admin = AdminClient(options.connection())
@@ -62,7 +68,12 @@ def apply_topics(options: KafkaOptions, topics: Sequence[str] | None = None) -> 
                 future.result()
             except KafkaException as error:
                 raise BrokerError(f"cannot create topic {topic}: {explain(error)}") from error
-    return plan_topics(options, topics)
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    plan = plan_topics(options, topics)
+    while not all(item.exists for item in plan) and time.monotonic() < deadline:
+        time.sleep(_AGAIN_SECONDS)
+        plan = plan_topics(options, topics)
+    return plan
 
 
 def require_topics(options: KafkaOptions, topics: Sequence[str] | None = None) -> None:
@@ -83,10 +94,15 @@ def _existing(options: KafkaOptions) -> dict[str, int]:
 
 
 def _config(options: KafkaOptions, topic: str) -> dict[str, str]:
-    """Dead letters wait for a person, 30 days; labels are what people's time was spent on, and stay."""
+    """Dead letters wait for a person, 30 days; labels are what people's time was spent on, and stay.
+
+    Outcomes stay 90 days: longer than an experiment should run, and no longer, as they may be about people.
+    """
     config: dict[str, Any] = {"compression.type": "producer"}
     if topic == options.dead_letter_topic:
-        config["retention.ms"] = str(30 * 24 * 3600 * 1000)
+        config["retention.ms"] = str(30 * _DAY_MS)
+    if topic == options.topics.outcome_observed:
+        config["retention.ms"] = str(90 * _DAY_MS)
     if topic == options.topics.label_applied:
         config["retention.ms"] = "-1"
     return config

@@ -1,7 +1,7 @@
 """Bytes and headers <-> records: events in, verdicts out. The contract in words is docs/contracts.md.
 
 Written: CloudEvents binary mode. Read: binary and structured mode. Pure and thread-safe. The door to `cloudevents.py`,
-`labels.py` and `letters.py` for the rest of the stream.
+`labels.py`, `letters.py` and `outcomes.py` for the rest of the stream.
 """
 
 from __future__ import annotations
@@ -43,10 +43,12 @@ from streamer.wire.letters import (
     retry_message,
     source_of,
 )
+from streamer.wire.outcomes import OBSERVED_TYPE, outcome_id, outcome_message, parse_outcome
 
 __all__ = [
     "APPLIED_TYPE",
     "EVENT_TYPE",
+    "OBSERVED_TYPE",
     "REQUESTED_TYPE",
     "EventData",
     "as_new",
@@ -58,8 +60,11 @@ __all__ = [
     "label_message",
     "letter_position",
     "not_before_ms_of",
+    "outcome_id",
+    "outcome_message",
     "parse_event",
     "parse_label",
+    "parse_outcome",
     "parse_request",
     "parse_verdict",
     "replay_message",

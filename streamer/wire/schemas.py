@@ -15,8 +15,8 @@ import msgspec
 import yaml
 
 import streamer
-from streamer.records import TASKS, Label, LabelRequest, Verdict
-from streamer.wire import APPLIED_TYPE, EVENT_TYPE, REQUESTED_TYPE, EventData, verdict_type
+from streamer.records import TASKS, Label, LabelRequest, Outcome, Verdict
+from streamer.wire import APPLIED_TYPE, EVENT_TYPE, OBSERVED_TYPE, REQUESTED_TYPE, EventData, verdict_type
 from streamer.wire.cloudevents import BinaryHeaders
 from streamer.wire.letters import DeadLetterHeaders, RetryHeaders
 
@@ -26,6 +26,7 @@ _RECORDS: Mapping[str, type[msgspec.Struct]] = {
     "moderation.verdict.v1": Verdict,
     REQUESTED_TYPE: LabelRequest,
     APPLIED_TYPE: Label,
+    OBSERVED_TYPE: Outcome,
     "headers.cloudevents.v1": BinaryHeaders,
     "headers.retry.v1": RetryHeaders,
     "headers.dead-letter.v1": DeadLetterHeaders,
@@ -69,6 +70,7 @@ def asyncapi() -> dict[str, Any]:
             **{name: _channel(address, "verdict") for name, address in verdicts.items()},
             "labelRequests": _channel(REQUESTED_TYPE, "labelRequest"),
             "labels": _channel(APPLIED_TYPE, "label"),
+            "outcomes": _channel(OBSERVED_TYPE, "outcome"),
             "retries": _channel("retry.{group}", "retry", "group"),
             "deadLetters": _channel(f"dlq.{{group}}.{EVENT_TYPE}", "deadLetter", "group"),
         },
@@ -77,6 +79,7 @@ def asyncapi() -> dict[str, Any]:
             **{f"publish{_title(name)}": _operation("send", name, "One record per event.") for name in verdicts},
             "requestLabels": _operation("send", "labelRequests", "Videos that are worth a label."),
             "applyLabels": _operation("send", "labels", "What people said of videos."),
+            "compareOutcomes": _operation("receive", "outcomes", "Judges an experiment by what viewers did."),
             "postpone": _operation("send", "retries", "Events to be tried again, by the same group."),
             "giveUp": _operation("send", "deadLetters", "Events that can never be judged."),
         },
@@ -105,6 +108,12 @@ def _messages() -> dict[str, Any]:
             "summary": "What a person said of a video on a task; keyed by the video.",
             "headers": _schema(BinaryHeaders),
             "payload": _schema(Label),
+        },
+        "outcome": {
+            "name": OBSERVED_TYPE,
+            "summary": "What came of one unit of an experiment in one stretch of time; keyed by the unit.",
+            "headers": _schema(BinaryHeaders),
+            "payload": _schema(Outcome),
         },
         "retry": {
             "summary": "The event as it came, to be tried again.",

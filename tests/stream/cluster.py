@@ -83,6 +83,7 @@ class Group:
                         "verdict": f"{name}.{{task}}",
                         "label_requested": f"{name}.requested",
                         "label_applied": f"{name}.applied",
+                        "outcome_observed": f"{name}.outcomes",
                         "replication_factor": 1,
                     },
                     "instance_dir": str(folder / "instances"),

@@ -119,7 +119,7 @@ def test_topics_are_planned_and_applied(kafka_broker: Broker, tmp_path: Path, cl
     options = group.kafka
     assert {plan["topic"]: plan["exists"] for plan in plans} == {
         **{topic: options.group not in topic for topic in options.all_topics},
-        **dict.fromkeys(options.label_topics, False),
+        **dict.fromkeys(options.further_topics, False),
     }
     told = earshot(group, "run", exits=2).stderr
     assert told.count("earshot topics apply") == 1

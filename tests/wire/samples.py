@@ -17,6 +17,7 @@ from streamer.records import (
     Lineage,
     Message,
     Modality,
+    Outcome,
     Outgoing,
     Position,
     Source,
@@ -151,4 +152,14 @@ LABEL = Label(
     tenant="acme",
     labelled_at="2026-05-04T09:30:00+00:00",
     applied_at="2026-05-05T08:00:00+00:00",
+)
+
+OUTCOME = Outcome(
+    outcome_id="34" * 32,
+    unit="viewer-7",
+    values={"views": 12.0, "quality_views": 7.0, "revenue": 0.25, "views_before": 10.0},
+    observed_at="2026-05-05T00:00:00+00:00",
+    arm="treatment",
+    experiment="new-verdicts",
+    tenant="acme",
 )

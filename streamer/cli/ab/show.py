@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engines.outcomes.judge import Judged
     from engines.outcomes.study import Rates
+    from streamer.cli.ab.topic import Counted
 
 _STYLES = {"ship": "bold green", "stop": "bold red", "go on": "bold yellow"}
 
 
-def show(judged: Judged, rejected: int, out: Path) -> None:
-    """The answer, the metrics and where the files are."""
+def show(judged: Judged, rejected: int, out: Path, counted: Counted | None) -> None:
+    """The answer, the metrics, what was in the topic if it was read, and where the files are."""
     from rich.table import Table
     from rich.text import Text
 
@@ -35,6 +36,10 @@ def show(judged: Judged, rejected: int, out: Path) -> None:
     units = f"{judged.control_units:,} + {judged.treatment_units:,} units, assignment p = {judged.assignment_p:.3g}"
     listed = f"; {rejected:,} broken rows in {out / 'rejected.jsonl'}" if rejected else ""
     terminal.print(f"{units}{listed}", style="dim", soft_wrap=True)
+    if counted is not None:
+        told = f"{counted.records:,} records in {counted.topic}: {counted.malformed:,} malformed, "
+        told += f"{counted.replaced:,} replaced by later ones, {counted.other:,} of other experiments"
+        terminal.print(told, style="dim", soft_wrap=True)
     terminal.print(f"page   {out / 'report.html'}", soft_wrap=True)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from streamer.labels.check import Facts, Known
     from streamer.records import LabelRequest
 
-BrokersOption = Annotated[
-    str | None, typer.Option("--brokers", help="Kafka's bootstrap servers; instead of kafka.bootstrap_servers.")
-]
 PoolOption = Annotated[
     Path | None, typer.Option("--pool", help="The pool that the videos are of: their titles, addresses and queries.")
 ]
@@ -73,16 +67,3 @@ def _facts(pool: Path | None) -> Mapping[str, Facts]:
             err=True,
         )
     return facts
-
-
-@contextmanager
-def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr where that is a terminal; call what it gives with how many pieces more are done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    quiet = not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda pieces: bar.advance(task, pieces)

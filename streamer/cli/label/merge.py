@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamer.cli.common import ConfigOption, JsonOption, errors_told, print_json
-from streamer.cli.label.common import BrokersOption, LabelsArgument, now
+from streamer.cli.common import BrokersOption, ConfigOption, JsonOption, errors_told, print_json
+from streamer.cli.label.common import LabelsArgument, now
 from streamer.cli.label.take import AnswersArgument, finish
 
 if TYPE_CHECKING:

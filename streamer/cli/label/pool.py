@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from streamer.cli.common import BundleOption, ConfigOption, JsonOption, errors_told, print_json, settings_from
-from streamer.cli.label.common import BrokersOption, progress
+from streamer.cli.common import (
+    BrokersOption,
+    BundleOption,
+    ConfigOption,
+    JsonOption,
+    errors_told,
+    print_json,
+    progress,
+    settings_from,
+    since_ms_of,
+)
 
 if TYPE_CHECKING:
     from streamer.cache.redis import RedisCache
@@ -22,8 +29,6 @@ if TYPE_CHECKING:
 
 #: A worker goes on without an answer at once; here one that is lost would be a video that is lost.
 _REDIS_SECONDS = 5.0
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def pool(
@@ -55,7 +60,7 @@ def pool(
         settings = settings_from(config, kafka__bootstrap_servers=brokers, cache__url=redis, engine__bundle=bundle)
         if settings.cache.url is None:
             raise SettingsError("label pool: came no Redis, expected the stream's cache: --redis URL, or cache.url")
-        since_ms = _since_ms(since, datetime.now(UTC)) if since is not None else None
+        since_ms = since_ms_of(since) if since is not None else None
         left, said = Left(), merge(read_labels(labels)) if labels is not None else []
         count, used = _written(out, settings, since_ms, said, left)
     counts = {"videos": count, **{name: getattr(left, name) for name in Left.__slots__}}
@@ -106,20 +111,3 @@ def _whole(rows: Iterator[PoolRow], cache: RedisCache) -> Iterator[PoolRow]:
 
 def _few(counts: dict[str, int]) -> list[tuple[str, int]]:
     return [(name, number) for name, number in counts.items() if number and name != "videos"]
-
-
-def _since_ms(text: str, now: datetime) -> int:
-    """Unix time of a span before now, or of a moment. Raises `SettingsError` saying what was expected."""
-    from streamer.errors import SettingsError
-
-    span = re.fullmatch(r"(\d{1,5})([mhd])", text)
-    if span is not None:
-        moment = now - timedelta(**{_UNITS[span[2]]: int(span[1])})
-        return max(0, int(moment.timestamp() * 1000))
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = datetime.min
-    if moment.tzinfo is None:
-        raise SettingsError(f"--since {text}: expected 30m, 12h, 7d, or a time such as 2026-05-04T09:30:00Z")
-    return max(0, int(moment.timestamp() * 1000))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from streamer.cli.common import ConfigOption, JsonOption, errors_told, print_json, settings_from
-from streamer.cli.label.common import BrokersOption, PoolOption, RequestsArgument, requests_of
+from streamer.cli.common import BrokersOption, ConfigOption, JsonOption, errors_told, print_json, settings_from
+from streamer.cli.label.common import PoolOption, RequestsArgument, requests_of
 
 
 def request(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamer.cli.common import ConfigOption, JsonOption, errors_told, print_json, settings_from
-from streamer.cli.label.common import PoolOption, RequestsArgument, progress, requests_of
+from streamer.cli.common import ConfigOption, JsonOption, errors_told, print_json, progress, settings_from
+from streamer.cli.label.common import PoolOption, RequestsArgument, requests_of
 
 if TYPE_CHECKING:
     from streamer.records import Clip, LabelRequest

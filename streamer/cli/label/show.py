@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamer.cli.common import ConfigOption, JsonOption, errors_told, print_json, settings_from
-from streamer.cli.label.common import BrokersOption
+from streamer.cli.common import BrokersOption, ConfigOption, JsonOption, errors_told, print_json, settings_from
 
 if TYPE_CHECKING:
     from streamer.records import Label, LabelRequest

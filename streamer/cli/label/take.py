@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from streamer.cli.common import ConfigOption, JsonOption, errors_told, print_json, settings_from
-from streamer.cli.label.common import BrokersOption, PoolOption, known_of, now
+from streamer.cli.common import BrokersOption, ConfigOption, JsonOption, errors_told, print_json, settings_from
+from streamer.cli.label.common import PoolOption, known_of, now
 
 if TYPE_CHECKING:
     from streamer.labels.check import Checker

@@ -1,4 +1,4 @@
-"""The files of labelling: labels, requests, pools, and what was refused of them. Written whole or not at all."""
+"""The files of labelling: labels, requests, and what was refused of them. Written whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -40,16 +40,6 @@ class Pick(msgspec.Struct, frozen=True, kw_only=True):
     requested_at: str | None = None
 
 
-class _PoolFacts(msgspec.Struct):
-    """What of a pool's row is needed here; its embedding is passed over unread."""
-
-    video_id: str
-    title: str | None = None
-    uri: str | None = None
-    query: str | None = None
-    tenant: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Added:
     """What came of adding labels to a file: those that were not there, and how many were."""
@@ -71,7 +61,7 @@ def read_labels(path: Path) -> list[Label]:
     if not path.exists():
         return []
     labels: list[Label] = []
-    for line, found in _decoded(read_file(path), msgspec.json.Decoder(Label)):
+    for line, found in decoded(read_file(path), msgspec.json.Decoder(Label)):
         if isinstance(found, Broken):
             raise SettingsError(f"{path}, line {line}: no label ({found.reason}); take the file in with: label import")
         labels.append(found)
@@ -104,7 +94,7 @@ def read_requests(
     """
     requests: dict[str, LabelRequest] = {}
     broken: list[Broken] = []
-    for line, pick in _decoded(read_file(path), msgspec.json.Decoder(Pick)):
+    for line, pick in decoded(read_file(path), msgspec.json.Decoder(Pick)):
         if isinstance(pick, Broken):
             broken.append(pick)
             continue
@@ -115,18 +105,6 @@ def read_requests(
         else:
             requests.setdefault(request.request_id, request)
     return list(requests.values()), broken
-
-
-def read_pool(path: Path) -> tuple[dict[str, Facts], list[Broken]]:
-    """What a pool knows of each video, and the lines that are none of a pool."""
-    facts: dict[str, Facts] = {}
-    broken: list[Broken] = []
-    for _, row in _decoded(read_file(path), msgspec.json.Decoder(_PoolFacts)):
-        if isinstance(row, Broken):
-            broken.append(row)
-        else:
-            facts[row.video_id] = Facts(row.title or "", row.uri, row.query, row.tenant)
-    return facts, broken
 
 
 def write_rejected(path: Path, broken: Sequence[Broken]) -> Path | None:
@@ -143,13 +121,21 @@ def write_rejected(path: Path, broken: Sequence[Broken]) -> Path | None:
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     """Write a file whole: under another name first. How many lines. Raises `SettingsError` where it cannot be."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     count = 0
+    with whole(path) as file:
+        for count, line in enumerate(lines, start=1):  # noqa: B007 (counts an iterable that is read once)
+            file.write(line + b"\n")
+    return count
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of an older one when all went well. Raises `SettingsError` where it cannot be."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            for count, line in enumerate(lines, start=1):  # noqa: B007 (counts an iterable that is read once)
-                file.write(line + b"\n")
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -158,10 +144,9 @@ def write_lines(path: Path, lines: Iterable[bytes]) -> int:
     finally:
         with suppress(OSError):  # it is gone where all went well
             part.unlink()
-    return count
 
 
-def _decoded(content: bytes, decoder: msgspec.json.Decoder[T]) -> Iterator[tuple[int, T | Broken]]:
+def decoded(content: bytes, decoder: msgspec.json.Decoder[T]) -> Iterator[tuple[int, T | Broken]]:
     """Each line that is not blank, with its number."""
     for number, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():

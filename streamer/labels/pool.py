@@ -1,12 +1,13 @@
-"""Verdicts of the stream -> the rows of a pool: each video once, with its scores and its fused embedding.
+"""Verdicts of the stream -> the rows of a pool: each video once, with its scores, its fused embedding and its views.
 
 A verdict knows its scores and where its event stands; the event knows the words; words and content lead to what the
-cache remembers of the fusion network's answer. Nothing is fetched, decoded or computed anew.
+cache remembers: the fusion network's answer, and the towers' tokens, whose mean is a view of each sense. Nothing is
+fetched, decoded or encoded anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -16,23 +17,29 @@ import numpy as np
 from streamer.fetch import redact
 from streamer.labels.choices import LEAST_YES
 from streamer.labels.merge import Merged
+from streamer.labels.views import Views, views_of
 from streamer.recall import Recaller
-from streamer.records import Message, Position, Rejected, Task, Verdict
+from streamer.records import Event, Fused, Message, Modality, Position, Rejected, Task, Verdict
 from streamer.wire import parse_event, parse_verdict
 
-#: Videos that are asked for in one round trip: about 0.5 MB of answers.
+#: Videos whose fused embeddings are asked for in one round trip: about 0.5 MB of answers.
 _LOOKUP_VIDEOS = 64
-
+#: Videos whose tokens are: of the starter's about 1 MB.
+_LOOKUP_TOKENS = 16
 
 #: Of an embedding's numbers; single precision has no more of those that matter in a unit vector.
 _DIGITS = 7
+#: Of a view's; it is made of half precision.
+_VIEW_DIGITS = 5
 
 
 class PoolRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One video, as `earshot select` reads it.
 
-    embedding: D numbers, unit norm, of the bundle that gave the scores, which are in [0, 1]. labels: 1 where people say
-    that the task's label applies, else 0.
+    embedding: D numbers, unit norm, of the bundle that gave the scores, which are in [0, 1]. views: of each sense that
+    the video has, D numbers, unit norm. views_forgotten: senses whose tokens the cache does not hold; their views are
+    left out, as are those of senses that the video lacks. labels: 1 where people say that the task's label applies,
+    else 0.
     """
 
     video_id: str
@@ -41,6 +48,8 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bundle: str
     event_id: str
     novelty: float
+    views: dict[Modality, list[float]] = {}
+    views_forgotten: tuple[Modality, ...] = ()
     title: str = ""
     uri: str | None = None
     query: str | None = None
@@ -62,12 +71,13 @@ class Judged:
 
 @dataclass(slots=True)
 class Left:
-    """Videos that did not get into the pool, by why."""
+    """Videos that did not get into the pool, by why; and those that did without a view, as the cache forgot it."""
 
     unscored: int = 0
     other_bundle: int = 0
     event_gone: int = 0
     not_remembered: int = 0
+    views_forgotten: int = 0
 
 
 def judged(messages: Iterable[Message], bundle_id: str, left: Left) -> dict[str, Judged]:
@@ -97,10 +107,13 @@ def pool_rows(
     labels: Iterable[Merged],
     left: Left,
     advance: Callable[[int], None],
+    *,
+    views: bool,
 ) -> Iterator[PoolRow]:
     """The rows of those videos whose events are among the messages, as far as the cache remembers them.
 
-    advance: told how many videos more are done.
+    advance: told how many videos more are done. views: whether rows have them; tokens are thirty times as much to read
+    as fused embeddings.
     """
     names = {entry.position: video_id for video_id, entry in videos.items()}
     values: dict[str, dict[Task, int]] = {}
@@ -114,28 +127,64 @@ def pool_rows(
     )
     seen = 0
     while some := list(islice(found, _LOOKUP_VIDEOS)):
-        fused = recaller.fused([(event, entry.content_sha256) for event, entry in some])
-        for (event, entry), known in zip(some, fused, strict=True):
-            if known is None:
-                left.not_remembered += 1
-                continue
-            said = values.get(event.video_id, {})
-            yield PoolRow(
-                video_id=event.video_id,
-                embedding=known.embedding_D.astype(np.float64).round(_DIGITS).tolist(),
-                scores=entry.scores,
-                bundle=entry.bundle_id,
-                event_id=event.event_id,
-                novelty=known.novelty,
-                title=event.title,
-                uri=redact(event.uri),
-                query=event.query,
-                tenant=event.tenant,
-                labels=said,
-            )
+        remembered = _remembered(some, recaller, left)
+        for known, (view, forgotten) in zip(remembered, _views(remembered, recaller, views), strict=True):
+            left.views_forgotten += bool(forgotten)
+            yield _row(known, view, forgotten, values.get(known.event.video_id, {}))
         seen += len(some)
         advance(len(some))
     left.event_gone += len(videos) - seen
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A video whose fused embedding is remembered."""
+
+    event: Event
+    entry: Judged
+    fused: Fused
+
+    @property
+    def case(self) -> tuple[Event, str]:
+        return self.event, self.entry.content_sha256
+
+
+def _remembered(some: Sequence[tuple[Event, Judged]], recaller: Recaller, left: Left) -> list[_Known]:
+    answers = recaller.fused([(event, entry.content_sha256) for event, entry in some])
+    pairs = zip(some, answers, strict=True)
+    known = [_Known(event, entry, fused) for (event, entry), fused in pairs if fused is not None]
+    left.not_remembered += len(some) - len(known)
+    return known
+
+
+def _views(known: Sequence[_Known], recaller: Recaller, wanted: bool) -> Iterator[tuple[Views, tuple[Modality, ...]]]:
+    """Of each video its views and what is forgotten of them."""
+    if not wanted:
+        yield from [({}, ())] * len(known)
+        return
+    for start in range(0, len(known), _LOOKUP_TOKENS):
+        trip = known[start : start + _LOOKUP_TOKENS]
+        for one, tokens in zip(trip, recaller.tokens([one.case for one in trip]), strict=True):
+            yield views_of(one.event, tokens), tuple(sense for sense in Modality if sense not in tokens)
+
+
+def _row(known: _Known, views: Views, forgotten: tuple[Modality, ...], labels: dict[Task, int]) -> PoolRow:
+    event, entry = known.event, known.entry
+    return PoolRow(
+        video_id=event.video_id,
+        embedding=known.fused.embedding_D.astype(np.float64).round(_DIGITS).tolist(),
+        scores=entry.scores,
+        bundle=entry.bundle_id,
+        event_id=event.event_id,
+        novelty=known.fused.novelty,
+        views={sense: view_D.astype(np.float64).round(_VIEW_DIGITS).tolist() for sense, view_D in views.items()},
+        views_forgotten=forgotten,
+        title=event.title,
+        uri=redact(event.uri),
+        query=event.query,
+        tenant=event.tenant,
+        labels=labels,
+    )
 
 
 def _entry(verdict: Verdict, timestamp_ms: int) -> Judged | None:

@@ -11,7 +11,8 @@ import pytest
 
 from streamer.errors import SettingsError
 from streamer.labels.at_hand import file_of, files_at_hand
-from streamer.labels.files import add_labels, read_labels, read_pool, write_lines
+from streamer.labels.files import add_labels, read_labels, write_lines
+from streamer.labels.pool_file import read_facts
 from tests.imports import ROOT
 from tests.labels.test_merge import said
 from tests.wire.samples import REQUEST
@@ -81,6 +82,6 @@ def test_only_files_below_the_named_folders_are_at_hand(tmp_path: Path) -> None:
 def test_a_broken_line_of_a_pool_costs_what_is_known_of_its_video_only(tmp_path: Path) -> None:
     path = tmp_path / "pool.jsonl"
     path.write_text('{"video_id": "v1", "title": "one"}\n{"video_id": "v2", "embedding": [NaN]}\n{"video_id": "v3"}\n')
-    facts, broken = read_pool(path)
+    facts, broken = read_facts(path)
     assert list(facts) == ["v1", "v3"] and facts["v1"].title == "one"
     assert [item.line for item in broken] == [2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,25 @@ PoolOption = Annotated[
 ]
 RequestsArgument = Annotated[Path, typer.Argument(metavar="REQUESTS", help="What `earshot select` wrote: JSON lines.")]
 LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS", help="Labels as `label import` wrote them.")]
+
+SinceOption = Annotated[
+    str | None, typer.Option("--since", help="Verdicts from then on: 30m, 12h, 7d, or a time with its zone.")
+]
+BesideOption = Annotated[Path | None, typer.Option("--labels", help="Labels to put beside the videos.")]
+RedisOption = Annotated[str | None, typer.Option("--redis", help="The stream's cache; instead of cache.url.")]
+ViewsOption = Annotated[
+    bool, typer.Option("--views/--no-views", help="With what each sense alone makes of a video; that takes longer.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Where the pool goes, and what goes into it."""
+
+    out: Path
+    since: str | None
+    labels: Path | None
+    views: bool
 
 
 def now() -> str:
@@ -55,11 +75,11 @@ def known_of(pool: Path | None, requests: Path | None) -> Known:
 
 
 def _facts(pool: Path | None) -> Mapping[str, Facts]:
-    from streamer.labels.files import read_pool
+    from streamer.labels.pool_file import read_facts
 
     if pool is None:
         return {}
-    facts, broken = read_pool(pool)
+    facts, broken = read_facts(pool)
     if broken:
         typer.echo(
             f"earshot: {pool}: {len(broken)} lines are no rows of a pool, the first is line {broken[0].line}: "

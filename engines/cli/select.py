@@ -1,13 +1,15 @@
-"""`earshot select`: which videos of a pool are worth a label next, each with its reason."""
+"""`earshot select` on a pool file: which of its videos are worth a label next, each with its reason.
+
+The command itself is `streamer/cli/select.py`: it may make the pool out of the stream, which nothing here knows of.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from engines.cli.common import JsonOption, errors_told, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,76 +19,104 @@ if TYPE_CHECKING:
     from engines.active.select import Request, Selection, Wish
 
 MOST_SHOWN = 20
-GateOption = Annotated[
-    Path | None, typer.Option(help="A frozen gate set, whose clips are not looked at: `earshot dataset gate`.")
+
+TaskOption = Annotated[str, typer.Option("--task", help="What is labelled: clickbait, adult or relevance.")]
+OutOption = Annotated[Path, typer.Option("--out", help="File of requests, JSONL; an older one is replaced.")]
+BatchOption = Annotated[int, typer.Option("--batch", min=1, help="How many videos to ask about.")]
+StrategyOption = Annotated[
+    str, typer.Option("--strategy", help="lsb, or a published one: random, margin, badge, seals, ...")
 ]
+LikeOption = Annotated[
+    list[str] | None,
+    typer.Option("--like", help="Id of a reported video, to look for more of its kind; may be repeated."),
+]
+IndexOption = Annotated[
+    Path | None,
+    typer.Option("--index", help="Index of embeddings; made, or added to. Worth it from 20,000 videos on."),
+]
+StateOption = Annotated[
+    Path | None,
+    typer.Option("--state", help="What earlier rounds taught, JSON. None: beside --out, <out>.state.json."),
+]
+GateOption = Annotated[
+    Path | None,
+    typer.Option("--gate", help="A frozen gate set, whose clips are not looked at: `earshot dataset gate`."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of all chance.")]
 
 
-def select(
-    pool: Annotated[Path, typer.Argument(help="JSONL or Parquet, a row for each video: docs/select.md.")],
-    task: Annotated[str, typer.Option(help="What is labelled: clickbait, adult or relevance.")],
-    out: Annotated[Path, typer.Option(help="File of requests, JSONL; an older one is replaced.")],
-    batch: Annotated[int, typer.Option(min=1, help="How many videos to ask about.")] = 50,
-    strategy: Annotated[str, typer.Option(help="lsb, or a published one: random, margin, badge, seals, ...")] = "lsb",
-    like: Annotated[
-        list[str] | None, typer.Option(help="Id of a reported video, to look for more of its kind; may be repeated.")
-    ] = None,
-    index: Annotated[
-        Path | None, typer.Option(help="Index of embeddings; made, or added to. Worth it from 20,000 videos on.")
-    ] = None,
-    state: Annotated[
-        Path | None, typer.Option(help="What earlier rounds taught, JSON. None: beside --out, <out>.state.json.")
-    ] = None,
-    gate: GateOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Choose the next videos to label, and say why each.
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a selection reads and writes. state: None stands for a file beside `out`."""
 
-    Give the same --state every round, and the pool with the labels that came: the selection learns which of its ways
-    pay. Example: earshot select pool.jsonl --task clickbait --batch 50 --like vid-17 --like vid-90 --out requests.jsonl
-    """
-    with errors_told():
-        from engines.active.select import Wish
+    out: Path
+    index: Path | None
+    state: Path | None
+    gate: Path | None
 
-        wish = Wish(task=task, count=batch, strategy=strategy, like=tuple(like or ()))
-        remembered = state or out.with_name(f"{out.name}.state.json")
-        chosen, rejected = _select(_outside(pool, gate), wish, out, remembered, index, seed)
-    if len(chosen.requests) < batch:
-        typer.echo(f"earshot: asked for {batch} videos, only {len(chosen.requests)} are left to label", err=True)
-    if as_json:
-        told = {"rejected": rejected, "left": chosen.left, "state": str(remembered)}
-        print_json({"requests": chosen.requests, **told})
-        return
-    _show(chosen.requests)
-    scores = "a head fitted to your labels" if chosen.head else "the pool"
-    typer.echo(f"{len(chosen.requests)} requests in {out}; scores are of {scores}; {chosen.left} videos left")
+    @property
+    def remembered(self) -> Path:
+        """The file of what earlier rounds taught."""
+        return self.state or self.out.with_name(f"{self.out.name}.state.json")
 
 
-def _select(
-    read: tuple[Pool, list[Rejected]], wish: Wish, out: Path, remembered: Path, index: Path | None, seed: int
-) -> tuple[Selection, int]:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What was chosen, and how many rows of the pool were left out as broken."""
+
+    selection: Selection
+    rejected: int
+    files: Files
+
+    def counts(self) -> dict[str, Any]:
+        """For scripts."""
+        selection = self.selection
+        told = {"rejected": self.rejected, "left": selection.left, "state": str(self.files.remembered)}
+        return {"requests": selection.requests, **told}
+
+
+def choose(pool: Path, wish: Wish, files: Files, seed: int) -> Chosen:
+    """Choose from a pool and write requests and state. Raises `ValueError` and `OSError` for what is wrong."""
+    selection, rejected = _select(_outside(pool, files.gate), wish, files, seed)
+    if len(selection.requests) < wish.count:
+        left = len(selection.requests)
+        typer.echo(f"earshot: asked for {wish.count} videos, only {left} are left to label", err=True)
+    return Chosen(selection, rejected, files)
+
+
+def show(chosen: Chosen) -> None:
+    """A table of the requests, and where they are."""
+    from rich.console import Console
+
+    requests, out = chosen.selection.requests, chosen.files.out
+    Console().print(_table(requests))
+    if len(requests) > MOST_SHOWN:
+        typer.echo(f"and {len(requests) - MOST_SHOWN} more")
+    scores = "a head fitted to your labels" if chosen.selection.head else "the pool"
+    typer.echo(f"{len(requests)} requests in {out}; scores are of {scores}; {chosen.selection.left} videos left")
+
+
+def _select(read: tuple[Pool, list[Rejected]], wish: Wish, files: Files, seed: int) -> tuple[Selection, int]:
     """What is chosen, written into its files, and how many rows were left out."""
     import numpy as np
 
     from engines.active.memory import Memory, read_state, write_state
     from engines.active.pool_file import write_rejected
-    from engines.active.select import indexed, write_requests
-    from engines.active.select import select as choose
+    from engines.active.select import indexed, select, write_requests
 
     videos, rejected = read
-    memories = read_state(remembered, videos.bundle)
+    memories = read_state(files.remembered, videos.bundle)
     memory = memories.tasks.setdefault(wish.task, Memory())
-    near = None if index is None else indexed(index, videos)
+    near = None if files.index is None else indexed(files.index, videos)
     rng = np.random.default_rng([seed, memory.rounds, len(memory.open)])
-    chosen = choose(videos, wish, memory, rng, near)
+    chosen = select(videos, wish, memory, rng, near)
     if rejected:
-        beside = write_rejected(out.with_name(f"{out.name}.rejected.jsonl"), rejected)
+        beside = write_rejected(files.out.with_name(f"{files.out.name}.rejected.jsonl"), rejected)
         _tell_rejected(rejected, len(videos), beside)
-    if index is not None and near is not None:
-        near.save(index)
-    write_requests(out, chosen.requests)
-    write_state(remembered, memories)  # last: a run that was cut off before it asks the same again
+    if files.index is not None and near is not None:
+        near.save(files.index)
+    write_requests(files.out, chosen.requests)
+    write_state(files.remembered, memories)  # last: a run that was cut off before it asks the same again
     return chosen, len(rejected)
 
 
@@ -106,14 +136,6 @@ def _tell_rejected(rejected: list[Rejected], good: int, beside: Path) -> None:
         f"{first.place}: {first.problem}",
         err=True,
     )
-
-
-def _show(requests: tuple[Request, ...]) -> None:
-    from rich.console import Console
-
-    Console().print(_table(requests))
-    if len(requests) > MOST_SHOWN:
-        typer.echo(f"and {len(requests) - MOST_SHOWN} more")
 
 
 def _table(requests: tuple[Request, ...]) -> Table:

@@ -16,7 +16,6 @@ from engines.cli.distil import distil
 from engines.cli.export import export
 from engines.cli.learn import learn
 from engines.cli.quantise import quantise
-from engines.cli.select import select
 from engines.cli.train import train
 from engines.cli.verify import verify
 from streamer.cli import ab as ab_commands
@@ -31,6 +30,7 @@ from streamer.cli.demo import demo
 from streamer.cli.judge import judge
 from streamer.cli.pilot import app as pilot_commands
 from streamer.cli.run import run
+from streamer.cli.select import select
 from streamer.cli.submit import submit
 from streamer.cli.verdicts import verdicts
 
@@ -54,6 +54,7 @@ app.command(rich_help_panel=STREAM)(verdicts)
 app.command(rich_help_panel=STREAM)(audit)
 app.add_typer(dlq_commands.app, name="dlq", rich_help_panel=STREAM)
 app.add_typer(topics_commands.app, name="topics", rich_help_panel=STREAM)
+app.command(rich_help_panel=LABELS)(select)
 app.add_typer(label_commands.app, name="label", rich_help_panel=LABELS)
 app.add_typer(config_commands.app, name="config", rich_help_panel=STREAM)
 app.command(rich_help_panel=STREAM)(bench)
@@ -64,7 +65,6 @@ app.add_typer(dataset_commands.app, name="dataset", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(distil)
 app.command(rich_help_panel=MODELS)(train)
 app.command(rich_help_panel=MODELS)(arms)
-app.command(rich_help_panel=MODELS)(select)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)

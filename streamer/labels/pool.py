@@ -112,8 +112,8 @@ def pool_rows(
 ) -> Iterator[PoolRow]:
     """The rows of those videos whose events are among the messages, as far as the cache remembers them.
 
-    advance: told how many videos more are done. views: whether rows have them; tokens are thirty times as much to read
-    as fused embeddings.
+    advance: told how many videos more are done. views: whether rows have them; tokens are fifteen times as much to read
+    as what the fusion network said (the starter's).
     """
     names = {entry.position: video_id for video_id, entry in videos.items()}
     values: dict[str, dict[Task, int]] = {}

@@ -75,6 +75,13 @@ class Chosen:
         return {"requests": selection.requests, **told}
 
 
+def wish_of(task: str, batch: int, strategy: str, like: list[str] | None) -> Wish:
+    """What the options ask for. Raises `ValueError` for a task or strategy that there is not."""
+    from engines.active.select import Wish
+
+    return Wish(task=task, count=batch, strategy=strategy, like=tuple(like or ()))
+
+
 def choose(pool: Path, wish: Wish, files: Files, seed: int) -> Chosen:
     """Choose from a pool and write requests and state. Raises `ValueError` and `OSError` for what is wrong."""
     selection, rejected = _select(_outside(pool, files.gate), wish, files, seed)

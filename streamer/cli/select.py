@@ -59,9 +59,7 @@ def select(
     --out requests.jsonl --send
     """
     with common.errors_told(), file_errors_told():
-        from engines.active.select import Wish
-
-        wish = Wish(task=task, count=batch, strategy=strategy, like=tuple(like or ()))
+        wish = of_pool.wish_of(task, batch, strategy, like)
         given = {"--since": since, "--labels": labels, "--redis": redis, "--bundle": bundle}
         _refuse_stray(pool, live, {**given, "--no-views": None if views else True}, None if send else brokers)
         settings = _settings(config, brokers, redis, bundle) if live or send else None

@@ -9,7 +9,7 @@ import msgspec
 
 from engines.data.rows import Bad, Good
 from engines.outcomes.log import Layout
-from streamer.records import Message, Outcome, Rejected
+from streamer.records import Message, Outcome, Position, Rejected
 from streamer.wire import parse_outcome, parse_verdict
 
 #: Characters of a malformed record that are listed.
@@ -40,7 +40,7 @@ def latest(messages: Iterable[Message], topic: str, experiment: str | None) -> L
 
     Last is what comes later in a partition; between partitions, what has the later timestamp.
     """
-    kept: dict[str, tuple[Message, Outcome]] = {}
+    kept: dict[str, _Kept] = {}
     malformed: list[Bad] = []
     records = other = good = 0
     names: set[str | None] = set()
@@ -48,16 +48,17 @@ def latest(messages: Iterable[Message], topic: str, experiment: str | None) -> L
         outcome = parse_outcome(message)
         if isinstance(outcome, Rejected):
             shown = (message.value or b"")[:_SHOWN].decode("utf-8", "replace")
-            malformed.append(Bad(place_of(message), outcome.error, shown))
+            malformed.append(Bad(_place(message.position), outcome.error, shown))
             continue
         names.add(outcome.experiment)
         if experiment not in (None, outcome.experiment):
             other += 1
             continue
         good += 1
+        found = _Kept(message.position, message.timestamp_ms, outcome)
         there = kept.get(outcome.outcome_id)
-        if there is None or _later(message, there[0]):
-            kept[outcome.outcome_id] = message, outcome
+        if there is None or found.later(there):
+            kept[outcome.outcome_id] = found
     there_are = ", ".join(sorted(name or "(none named)" for name in names)) or "none"
     if not kept:
         first = f"; first malformed record: {malformed[0].place}: {malformed[0].problem}" if malformed else ""
@@ -65,18 +66,25 @@ def latest(messages: Iterable[Message], topic: str, experiment: str | None) -> L
     if experiment is None and len(names) > 1:
         raise ValueError(f"{topic}: came outcomes of several experiments, name one with --experiment: {there_are}")
     counted = Counted(topic=topic, records=records, malformed=len(malformed), replaced=good - len(kept), other=other)
-    return Latest({place_of(message): outcome for message, outcome in kept.values()}, tuple(malformed), counted)
+    return Latest({_place(one.position): one.outcome for one in kept.values()}, tuple(malformed), counted)
 
 
-def place_of(message: Message) -> str:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is kept of a record; a topic may have millions."""
+
+    position: Position
+    timestamp_ms: int
+    outcome: Outcome
+
+    def later(self, there: _Kept) -> bool:
+        """Records of a partition come in order."""
+        return self.position.partition == there.position.partition or self.timestamp_ms >= there.timestamp_ms
+
+
+def _place(at: Position) -> str:
     """For lists of broken rows: "TOPIC, partition 2, offset 17"."""
-    at = message.position
     return f"{at.topic}, partition {at.partition}, offset {at.offset}"
-
-
-def _later(message: Message, there: Message) -> bool:
-    """Records of a partition come in order."""
-    return message.position.partition == there.position.partition or message.timestamp_ms >= there.timestamp_ms
 
 
 def outcome_rows(found: Latest, layout: Layout) -> Iterator[Good | Bad]:
@@ -92,6 +100,6 @@ def arm_rows(messages: Iterable[Message], layout: Layout) -> Iterator[Good | Bad
     for message in messages:
         verdict = parse_verdict(message)
         if verdict is None:
-            yield Bad(place_of(message), "no verdict")
+            yield Bad(_place(message.position), "came no verdict, expected one")
         else:
-            yield Good(place_of(message), msgspec.to_builtins(verdict) | {layout.unit: verdict.video_id})
+            yield Good(_place(message.position), msgspec.to_builtins(verdict) | {layout.unit: verdict.video_id})

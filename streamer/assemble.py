@@ -197,7 +197,7 @@ def open_worker(
         stream = KafkaStream(kafka, metrics.on_lag)
     worker = Worker(
         stream=stream,
-        flow=Flow(parts.pipeline, settings.flow, settings.batch, metrics, clocks.monotonic),
+        flow=Flow(parts.pipeline, settings.flow, settings.batch, settings.brake, metrics, clocks.monotonic),
         settlement=Settlement(outbox(kafka), parts.pipeline, settings.retry, metrics, clocks.unix_ms),
         committer=Committer(
             stream, interval_seconds=kafka.commit_interval_seconds, metrics=metrics, clock=clocks.monotonic

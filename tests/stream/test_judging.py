@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 import time
@@ -22,7 +23,7 @@ from streamer.bench.gpu.served import open_judges
 from streamer.errors import EngineFailedError
 from streamer.judging import JudgeBatch, Judging
 from streamer.metrics import Metrics
-from streamer.records import Batch, Case, State, Verdict
+from streamer.records import Batch, Case, Content, State, Verdict
 from streamer.testing import ConstantRunner, FakeClock
 from tests.stream.cases import case
 from tests.stream.shop import Shop, event, message, sample, settings
@@ -149,6 +150,30 @@ def test_a_judge_that_fails_fails_only_its_own_cases_and_each_is_answered_once()
     assert sum(result == () for result in found.values()) == 8
     assert bench.nothing_more()
     assert sample(bench.metrics.registry, "earshot_stage_failures_total", stage="judge", reason="engine_failed") == 10
+
+
+def test_engines_that_only_fail_in_one_thread_leave_the_work_to_the_others() -> None:
+    failed, rested = [0], threading.Event()
+
+    def good(batch: Batch) -> list[tuple[Verdict, ...]]:
+        rested.wait(PATIENCE_SECONDS)
+        return empty(batch)
+
+    def bad(batch: Batch) -> list[tuple[Verdict, ...]]:
+        failed[0] += 1
+        raise EngineFailedError("a device fault")
+
+    bench = Bench([good, bad], FakeClock(), max_cases=1)
+    for number in range(40):
+        content = Content("/spool/1", f"{number:064x}", 10)
+        bench.judging.submit(number, dataclasses.replace(case(), content=content))
+    wait_for(lambda: bench.judging.resting == 1)
+    assert bench.judging.most_cases is None, "one of them works"
+    rested.set()
+    found = bench.results(40)
+    assert failed == [5]
+    assert sum(isinstance(result, EngineFailedError) for result in found.values()) == 5
+    assert sum(result == () for result in found.values()) == 35
 
 
 @pytest.fixture(scope="module")

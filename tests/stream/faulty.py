@@ -40,19 +40,23 @@ class Particular(Around):
 
 def failing(parts: Parts, stack: ExitStack, options: Any, error: Exception, *dislikes: Dislikes) -> Parts:
     """The same parts with engines, a set for each of `dislikes`, that fail on texts which it does not like."""
+    return running(parts, stack, options, *(_disliking(parts, error, one) for one in dislikes))
+
+
+def running(parts: Parts, stack: ExitStack, options: Any, *sets: EngineSet) -> Parts:
+    """The same parts with these engines."""
     pipeline = Pipeline(
         fetcher=stack.enter_context(Fetcher(options.fetch)),
         sandbox=parts.sandbox,
         recaller=Recaller(parts.bundle, MemoryCache(2**24), plan_id="p", secret=b"s" * 32),
-        engines=[judging(parts, stack.enter_context(_disliking(parts, error, one)), options) for one in dislikes],
+        engines=[_owned(parts, stack.enter_context(engines), options) for engines in sets],
         judgement=Judgement(options.policy, {task: parts.bundle.thresholds[task] for task in TASKS}, parts.lineage),
         secret=b"s" * 32,
     )
     return Parts(pipeline, parts.bundle, parts.sandbox, parts.lineage)
 
 
-def judging(parts: Parts, engines: EngineSet, options: Any) -> tuple[Embedder, Scorer]:
-    """What of a pipeline an engine thread owns."""
+def _owned(parts: Parts, engines: EngineSet, options: Any) -> tuple[Embedder, Scorer]:
     categories = categories_of(parts.bundle, options.policy)
     return Embedder(engines, parts.bundle.embedding_size), Scorer(engines.fusion, categories)
 

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 import typer
 
+from engines.engine_set import EngineSet
+from engines.opening import open_engines
 from engines.runner import RunnerError
 from engines.spec import Array
+from engines.testing import HostDevice
 from streamer import wire
 from streamer.assemble import Parts, open_parts
 from streamer.brake import Brake, BrakeOptions
@@ -19,7 +22,8 @@ from streamer.cli.common import errors_told
 from streamer.errors import EnginesLostError
 from streamer.records import TASKS, Message
 from streamer.testing import FakeClock
-from tests.stream.faulty import failing
+from tests.engines.gpu.doubles import runner_of
+from tests.stream.faulty import failing, running
 from tests.stream.shop import START_MS, Shop, event, message, sample, settings
 
 TOPIC, RETRY = settings().kafka.topics.uploaded, settings().kafka.retry_topic
@@ -222,6 +226,22 @@ def test_a_worker_gives_up_and_what_it_had_in_hand_comes_again(
     assert (shop.verdicts(), shop.letters()) == ({}, [])
     committed = shop.stream.offsets[TOPIC, 0]
     assert len(shop.retries()) == committed, "what was committed is in the retry topic"
+
+
+def test_a_device_that_is_lost_ends_the_process_at_once(parts: Parts, videos: list[Path], stack: ExitStack) -> None:
+    device = HostDevice()
+    real = open_engines(parts.bundle)
+    vision = runner_of(parts.bundle, "vision", device)
+    options = settings(fetch__file_roots=[str(videos[0].parent)])
+    engines = EngineSet(vision=vision, audio=real.audio, text=real.text, fusion=real.fusion)
+    broken = running(parts, stack, options, engines)
+    device.fail_next = 10**6  # not before they are open
+    shop = Shop(broken.pipeline, events(videos, 40), brake__failed_batches=1000, worker__max_in_flight_events=4)
+    with pytest.raises(EnginesLostError, match="have cost 17 contexts"):
+        shop.run(lambda: False)
+    assert shop.stream.closed
+    assert (shop.verdicts(), shop.letters()) == ({}, [])
+    assert len(shop.retries()) == shop.stream.offsets.get((TOPIC, 0), 0) < 40
 
 
 def test_one_video_that_engines_cannot_stand_does_not_stop_the_worker(

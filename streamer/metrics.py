@@ -52,6 +52,7 @@ class Metrics:
         self.age = Histogram(
             "earshot_event_age_seconds", "Age of an event when its verdict leaves", buckets=_AGE_BUCKETS, registry=r
         )
+        self.gpu_unused = Gauge("earshot_gpu_unused", "1 where a GPU is there and the CPU judges instead", registry=r)
         self.engine = Info("earshot_engine", "What judges", registry=r)
 
     @contextmanager

@@ -114,9 +114,10 @@ class Judging(Generic[T]):
         return all(brake.resting for brake in self._brakes)
 
     def _judge_forever(self, judge: JudgeBatch, brake: Brake) -> None:
+        entered: int | None = None
         while True:
             with self._turn:
-                entered = brake.enter()
+                entered = brake.enter() if entered is None else entered
                 if entered is not None:
                     tickets, batch = self._next_batch()
                 elif self._all_rest():
@@ -126,14 +127,15 @@ class Judging(Generic[T]):
                 continue
             self._metrics.on_batch(batch, self._max_cases)
             started = self._clock()
-            errors = self._judge(judge, tickets, batch, trial=brake.on)
+            failed = self._judge(judge, tickets, batch, trial=brake.on)
             self._took_seconds = (*self._took_seconds[1 - _RECENT_BATCHES :], self._clock() - started)
-            self._note(brake, entered, batch, errors)
+            if fresh := [case for case in batch.cases if case.recall.fused is None]:
+                self._note(brake, entered, fresh, [error for case, error in failed if case.recall.fused is None])
+                entered = None  # what is remembered needs no engines, and says nothing of them
 
-    def _note(self, brake: Brake, entered: int, batch: Batch, errors: Sequence[Exception]) -> None:
+    def _note(self, brake: Brake, entered: int, fresh: Sequence[Case], errors: Sequence[Exception]) -> None:
         was_on = brake.on
-        contents = {case.content.sha256 for case in batch.cases}
-        brake.leave(entered, contents, judged=len(errors) < len(batch.cases))
+        brake.leave(entered, {case.content.sha256 for case in fresh}, judged=len(errors) < len(fresh))
         if brake.on and not was_on:
             log.error("engines_rest", threads_that_rest=self.resting, of=len(self._brakes), error=_words(errors[-1]))
         elif was_on and not brake.on:
@@ -165,11 +167,13 @@ class Judging(Generic[T]):
         tickets, self._tickets = self._tickets, []
         return tickets, batch
 
-    def _judge(self, judge: JudgeBatch, tickets: Sequence[T], batch: Batch, *, trial: bool) -> list[Exception]:
+    def _judge(
+        self, judge: JudgeBatch, tickets: Sequence[T], batch: Batch, *, trial: bool
+    ) -> list[tuple[Case, Exception]]:
         """Judge a batch; when it fails, each of its cases alone, so that one bad case costs only itself.
 
-        trial: the engines have failed too often before, which is not held against these cases. Gives the error of each
-        case that was not judged.
+        trial: the engines have failed too often before, which is not held against these cases. Gives the cases that
+        were not judged, each with its error.
         """
         try:
             with self._metrics.timed("judge"):
@@ -178,7 +182,7 @@ class Judging(Generic[T]):
             if len(tickets) == 1 or isinstance(error, FatalError):
                 for ticket in tickets:
                     self._done(ticket, _on_trial(error) if trial else error)
-                return [error] * len(tickets)
+                return [(case, error) for case in batch.cases]
             log.warning("batch_failed", cases=len(tickets), error=_words(error))
             singles = zip(tickets, batch.cases, batch.wait_ms, strict=True)
             return [

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.examples import examples
 from tests.gpu.choice import GpuTests
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ os.environ["EARSHOT_ENGINE__BUNDLE"] = "world"
 if find_spec("hypothesis"):
     from hypothesis import settings
 
-    settings.register_profile("earshot", deadline=None, print_blob=True)
+    settings.register_profile("earshot", deadline=None, print_blob=True, max_examples=examples(100))
     settings.load_profile("earshot")
 
 

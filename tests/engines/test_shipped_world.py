@@ -22,7 +22,7 @@ from streamer.decode.formats import DecodeOptions
 from streamer.sample import ClipShape
 from streamer.sandbox.host import Sandbox, SandboxOptions
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("unseen")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 CLIPS, SEED = 240, 20_260
 THREADS = 2

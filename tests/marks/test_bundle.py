@@ -22,7 +22,7 @@ from engines.parity import random_inputs
 from engines.spec import TASKS
 from streamer.cli import app
 
-pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.xdist_group("marked")]
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 MOST_BYTES = {"world": 2_000_000, "starter": 24_000_000}
 

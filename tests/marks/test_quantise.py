@@ -32,7 +32,7 @@ from engines.reference import TorchRunner  # noqa: E402
 from engines.spec import GRAPHS, GraphSpec, graph_specs  # noqa: E402
 from tests.marks.network import marked_network  # noqa: E402
 
-pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.xdist_group("marked")]
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 SPECS = graph_specs(64, 15_360, 64)
 SIZES = {"F": 5, "N": 4, "V": 9, "A": 7, "L": 6, "vocabulary": 300, "segments": 4}

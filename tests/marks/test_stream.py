@@ -20,7 +20,7 @@ from streamer.report.words import why
 from streamer.settings import load_settings
 from tests.media.rendering import write_sound
 
-pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.xdist_group("marked")]
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 RATE_HZ, SECONDS = 16_000, 12
 BURST = (6.2, 6.9)

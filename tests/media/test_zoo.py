@@ -14,7 +14,7 @@ from tests.imports import ROOT
 from tests.media.conftest import SEED
 from tests.media.zoo import ZOO, expected_codes
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("zoo")]
+pytestmark = pytest.mark.slow
 assert ZOO is not None, "not collected without the zoo"
 with (ZOO / "manifest.csv").open(newline="") as _manifest:
     ROWS = {row["path"]: row for row in csv.DictReader(_manifest)}

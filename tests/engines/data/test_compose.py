@@ -14,7 +14,7 @@ from engines.cli.dataset import app
 from engines.data.public.compose import compose
 from engines.data.public.manifest import DATASET_FILE, MANIFEST_FILE, read_dataset, read_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("compose")]
+pytestmark = pytest.mark.slow
 
 CLIPS = 24
 

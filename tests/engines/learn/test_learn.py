@@ -32,7 +32,7 @@ from engines.training.starter import CHECKPOINT, open_features, train_starter
 from streamer.cli import app
 from tests.engines.training.synthetic import judged
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("learn")]
+pytestmark = pytest.mark.slow
 
 
 class StoppedError(Exception):

@@ -17,7 +17,7 @@ from engines.training.features import CLIPS, shard_path
 from tests.engines.training.synthetic import feature_set
 from tests.media.rendering import render_sound, render_video, sine
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("extract")]
+pytestmark = pytest.mark.slow
 
 SIZES = Preprocessing(
     frame_pixels=32, sample_rate_hz=16000, window_samples=8000, max_frames=8, max_windows=32, max_text_tokens=16

@@ -21,11 +21,13 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 	@mkdir -p out
 	$(BIN)/earshot demo --report out/demo.html
 
-# What is slow goes one by one to whoever is free: the longest take as long as a hundred others.
+# What is slow goes one by one to whoever is free: the longest take as long as a hundred others. One process more than cores, as much of
+# that time is spent waiting for brokers that were killed or frozen.
+SLOW_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
 	$(BIN)/python -m pytest -n auto -m "$(FAST)"
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not ($(FAST))"
+	$(BIN)/python -m pytest -n $(SLOW_PROCESSES) --dist loadgroup -m "not ($(FAST))"
 
 test-fast: $(TOOLS) ## the tests that need no service and little time
 	$(BIN)/python -m pytest -n auto -m "$(FAST)"

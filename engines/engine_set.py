@@ -46,6 +46,7 @@ class EngineSet:
     """Runners for vision, audio, text and fusion, ready inside the `with` block. One thread each, as every runner.
 
     why: what spoke for this kind of engine and against the other, for people; empty where it was named.
+    gpu_unused: whether "auto" took the CPU on a machine whose driver has that GPU: plans or the package are missing.
     on_gpu: whether it computes beside the CPU, so that another thread can prepare what comes next.
     numerics: as of `numerics_of`.
     """
@@ -53,6 +54,7 @@ class EngineSet:
     def __init__(self, *, vision: Runner, audio: Runner, text: Runner, fusion: Runner) -> None:
         self.vision, self.audio, self.text, self.fusion = vision, audio, text, fusion
         self.why = ""
+        self.gpu_unused = False
         self.on_gpu = False
         self.numerics = ""
         self._stack = ExitStack()

@@ -5,9 +5,11 @@ Weights are stored as they are, or rounded to 8 bits (`quantise.py`), which a bu
 
 from __future__ import annotations
 
+import gc
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -76,7 +78,7 @@ def exported(module: torch.nn.Module, spec: GraphSpec) -> onnx.ModelProto:
         for tensor in spec.inputs
     )
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _uncollected():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         program = torch.onnx.export(
             module,
@@ -93,6 +95,22 @@ def exported(module: torch.nn.Module, spec: GraphSpec) -> onnx.ModelProto:
     strip(model, spec)
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: the exporter makes millions of objects that stay until its end.
+
+    Of a text tower's export collecting took 28 % of the CPU time (6.4 and 7.0 s with, 4.5 and 5.0 s without, in turn;
+    torch 2.13, 2 vCPU with other work beside it, 2026-11-27).
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def strip(model: onnx.ModelProto, spec: GraphSpec) -> None:

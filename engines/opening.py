@@ -58,6 +58,7 @@ def open_engines(bundle: Bundle, options: EngineOptions | None = None) -> Engine
         except RunnerError as error:
             engines = _ort(bundle, options)
             engines.why = str(error)
+            engines.gpu_unused = driver_fault(options.device) is None
         else:
             engines.why = "a GPU, TensorRT and its plans are there"
         return engines
@@ -101,7 +102,8 @@ def _counts(path: Path) -> Counts:
 
 def _counting(engines: EngineSet, counts: Counts) -> EngineSet:
     counted = EngineSet(**{name: Counted(getattr(engines, name), counts) for name in GRAPHS})
-    counted.why, counted.on_gpu, counted.numerics = engines.why, engines.on_gpu, engines.numerics
+    counted.why, counted.gpu_unused = engines.why, engines.gpu_unused
+    counted.on_gpu, counted.numerics = engines.on_gpu, engines.numerics
     return counted
 
 

@@ -83,6 +83,10 @@ class RunnerError(RuntimeError):
     """Raised when an engine fails on inputs that fit its spec."""
 
 
+class RunnerLostError(RunnerError):
+    """Raised when an engine fails and no later call will go better: the process has to be started again."""
+
+
 def run_together(calls: Iterable[tuple[Runner, Mapping[str, Array]]]) -> list[dict[str, Array]]:
     """The outputs of calls in order: all are started, each as soon as its inputs are there, then waited for.
 

@@ -2,7 +2,8 @@
 
 Each bucket of the plan has an execution context and a CUDA graph for each lane; copies and computing overlap on three
 streams. All memory is taken when the runner is entered, none later: where the device has too little, the buckets of
-most rows are left out, and said so. A fault of the device fails the batch, and the next one starts from a clean state.
+most rows are left out, and said so. A fault of the device fails the batch, and the next one starts from a clean state;
+not without end, because what a fault has made unusable stays in memory.
 """
 
 from __future__ import annotations
@@ -25,10 +26,14 @@ from engines.gpu.lanes import Flight, Lane
 from engines.gpu.machine import Machine, open_machine
 from engines.gpu.plans import PlanError, PlanStore, StoredPlan
 from engines.gpu.ways import Ways
-from engines.runner import Pending, RunnerError
+from engines.runner import Pending, RunnerError, RunnerLostError
 from engines.spec import GRAPHS, Array, GraphSpec
 
 _LOG = logging.getLogger(__name__)
+
+#: Faults of the device that a process survives: of each, what lay in the lost context stays in memory, for every runner
+#: (`engines.gpu.ways`). One clip that breaks a kernel costs two a try, its batch's and its own, and has five tries.
+MOST_LOST_CONTEXTS = 16
 
 
 def open_trt(bundle: Bundle, options: EngineOptions, machine: Machine | None = None) -> EngineSet:
@@ -120,7 +125,8 @@ class TrtRunner:
         """Outputs by name; rows beyond the largest bucket run in chunks.
 
         Raises `ValueError` when inputs do not fit the spec or the plan or hold no row, `RunnerError` when the run
-        fails: the next call starts from a clean state.
+        fails: the next call starts from a clean state. After too many faults of the device that is `RunnerLostError`,
+        from then on.
         """
         return self.start(inputs)()
 
@@ -194,8 +200,17 @@ class TrtRunner:
             with self._device.turns.alone():  # others may be using what goes down with its context
                 self._device.activate()  # or may have made another one meanwhile
                 self._device.recover()
+                self._check_recoverable()
                 self._ways = self._opened()
         return self._ways
+
+    def _check_recoverable(self) -> None:
+        lost = self._device.generation
+        if lost > MOST_LOST_CONTEXTS:
+            raise RunnerLostError(
+                f"{self._spec.name}: faults of {self._device.name} have cost {lost} contexts, of which at most "
+                f"{MOST_LOST_CONTEXTS} are made good in a process; start it again, and look at the driver's log"
+            )
 
     def _check_entered(self) -> None:
         if not self._entered:

@@ -1,7 +1,8 @@
 """`/healthz /readyz /metrics /version` on one port, for orchestrators and Prometheus.
 
 Healthy means that the poll loop turns; it never asks Kafka or Redis, so an outage of theirs restarts nothing. Ready
-means that engines are loaded and the group has given this worker its share, and that it is not draining.
+means that engines are loaded and do not only fail, that the group has given this worker its share, and that it is not
+draining.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Health:
     last_turn_seconds: float | None = None
     assigned: bool = False
     draining: bool = False
+    engines_work: bool = True
 
     def stalled(self, after_seconds: float) -> bool:
         """Whether the poll loop has not turned for that long."""
@@ -50,6 +52,8 @@ class Health:
             return "starting"
         if self.draining:
             return "draining"
+        if not self.engines_work:
+            return "engines only fail"
         return None if self.assigned else "waiting for the group"
 
 

@@ -57,6 +57,8 @@ class Parts:
     lineage: Lineage
     #: Why this kind of engine and not another, for people; empty where it was named.
     engine_why: str = ""
+    #: Whether there is a GPU that these engines do not use, though they might.
+    gpu_unused: bool = False
 
 
 def load_bundle(name: str) -> Bundle:
@@ -132,7 +134,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
             secret=derived(_secret(settings), b"sampling"),
         )
-        yield Parts(pipeline, bundle, sandbox, lineage, sets[0].why)
+        yield Parts(pipeline, bundle, sandbox, lineage, sets[0].why, sets[0].gpu_unused)
 
 
 @contextmanager
@@ -192,12 +194,14 @@ def open_worker(
     clocks = Clocks(time.monotonic, lambda: time.time_ns() // 1_000_000)
     version = {"earshot": streamer.__version__, "bundle": parts.bundle.id, "engine": parts.lineage.engine}
     metrics.engine.info(version)
-    health = Health(clocks.monotonic, version)
+    metrics.gpu_unused.set(parts.gpu_unused)
+    asked = {"engine_kind": settings.engine.kind} | ({"engine_why": parts.engine_why} if parts.engine_why else {})
+    health = Health(clocks.monotonic, version | asked)
     if stream is None:
         stream = KafkaStream(kafka, metrics.on_lag)
     worker = Worker(
         stream=stream,
-        flow=Flow(parts.pipeline, settings.flow, settings.batch, metrics, clocks.monotonic),
+        flow=Flow(parts.pipeline, settings.flow, settings.batch, settings.brake, metrics, clocks.monotonic),
         settlement=Settlement(outbox(kafka), parts.pipeline, settings.retry, metrics, clocks.unix_ms),
         committer=Committer(
             stream, interval_seconds=kafka.commit_interval_seconds, metrics=metrics, clock=clocks.monotonic

@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from engines.engine_set import EngineSet
-from engines.runner import RunnerError, run_together
+from engines.runner import RunnerError, RunnerLostError, run_together
 from engines.spec import Array
-from streamer.errors import EngineFailedError
+from streamer.errors import EngineFailedError, EnginesLostError
 from streamer.records import (
     Case,
     Clip,
@@ -41,7 +41,10 @@ class Embedder:
         self._rooms = {Modality.VISION: _Room(), Modality.AUDIO: _Room()}
 
     def embed(self, cases: Sequence[Case]) -> Embeddings:
-        """Tokens of every case, encoding only what was not recalled. Raises `EngineFailedError` (retryable)."""
+        """Tokens of every case, encoding only what was not recalled.
+
+        Raises `EngineFailedError` (retryable) and `EnginesLostError` (fatal).
+        """
         started = time.perf_counter()
         tokens = [dict(case.recall.tokens) for case in cases]
         missing = {modality: [n for n, known in enumerate(tokens) if modality not in known] for modality in Modality}
@@ -69,6 +72,8 @@ class Embedder:
         running = [modality for modality, roll in rolls.items() if roll.rows]
         try:
             found = run_together((self._runners[modality], rolls[modality].inputs()) for modality in running)
+        except RunnerLostError as error:
+            raise EnginesLostError(str(error)) from error
         except RunnerError as error:
             raise EngineFailedError(f"an encoder failed on {cases} cases: {error}") from error
         return dict(zip(running, found, strict=True))

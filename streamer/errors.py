@@ -21,7 +21,9 @@ class PoisonError(EarshotError):
 
 
 class RetryableError(EarshotError):
-    """Raised when a later try may succeed."""
+    """Raised when a later try may succeed. `counts`: whether this was one of the tries that an event has."""
+
+    counts: ClassVar[bool] = True
 
 
 class FatalError(EarshotError):
@@ -92,6 +94,13 @@ class EngineFailedError(RetryableError):
     reason = "engine_failed"
 
 
+class EnginesRestingError(RetryableError):
+    """Raised for an event that nobody judged, or only as a trial, because engines have failed too often."""
+
+    reason = "engines_resting"
+    counts = False
+
+
 class SandboxFailedError(RetryableError):
     """Raised when the sandbox itself, not the media in it, fails."""
 
@@ -108,6 +117,12 @@ class SettingsError(FatalError):
     """Raised when configuration or arguments cannot be used."""
 
     reason = "bad_settings"
+
+
+class EnginesLostError(FatalError):
+    """Raised when engines fail for good, or can only be mended by starting the process again."""
+
+    reason = "engines_lost"
 
 
 class BrokerError(FatalError):

@@ -16,6 +16,7 @@ import structlog
 from pydantic import Field
 
 from streamer.batch import BatchOptions
+from streamer.brake import BrakeOptions
 from streamer.errors import EarshotError, InternalError, UndecodableError
 from streamer.judging import Judging
 from streamer.metrics import Metrics
@@ -67,6 +68,7 @@ class Flow:
         pipeline: Pipeline,
         options: FlowOptions,
         batch_options: BatchOptions,
+        brake_options: BrakeOptions,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
@@ -77,14 +79,26 @@ class Flow:
         self._fetchers = Pool("fetch", options.fetch_threads)
         self._decoders = Pool("decode", options.decode_threads)
         judges = [judge.judge for judge in pipeline.judges]
-        self._judging: Judging[Ticket] = Judging(judges, batch_options, metrics, clock, self._end)
+        self._judging: Judging[Ticket] = Judging(
+            judges, batch_options, metrics, clock, self._end, brake=brake_options, refused=pipeline.abandon
+        )
 
     def submit(self, ticket: Ticket) -> None:
         """Begin with a ticket; returns at once."""
         self._fetchers.submit(lambda: self._fetch(ticket))
 
+    @property
+    def most_events(self) -> int | None:
+        """How many events engines can do with: any number (None), one batch to be tried with, none while all rest."""
+        return self._judging.most_cases
+
+    def check_engines(self) -> None:
+        """Raises `EnginesLostError` (fatal) when engines have judged nothing for too long."""
+        self._judging.check()
+
     def note_depths(self) -> None:
-        """Tell the metrics how much waits before each stage."""
+        """Tell the metrics how much waits before each stage, and how many engine threads rest."""
+        self._metrics.engines_resting.set(self._judging.resting)
         for stage, waiting in (
             ("fetch", self._fetchers.waiting),
             ("decode", self._decoders.waiting),

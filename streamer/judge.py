@@ -46,7 +46,11 @@ class Judge:
         self._wall = wall
 
     def judge(self, batch: Batch) -> list[tuple[Verdict, ...]]:
-        """The verdicts of every case, in order. Raises `EngineFailedError` (retryable) for the batch as a whole."""
+        """The verdicts of every case, in order.
+
+        For the batch as a whole it raises `EngineFailedError` (retryable), and `EnginesLostError` (fatal) where the
+        process has to be started again.
+        """
         return [verdicts for _, verdicts in self.answer(batch)]
 
     def answer(self, batch: Batch) -> list[tuple[Fused, tuple[Verdict, ...]]]:

@@ -45,12 +45,14 @@ class Metrics:
         self.in_flight_bytes = Gauge("earshot_in_flight_bytes", "Memory reserved for them", registry=r)
         self.uncommitted = Gauge("earshot_uncommitted_events", "Events delivered and not committed", registry=r)
         self.paused = Gauge("earshot_paused", "1 while no events are taken", registry=r)
+        self.engines_resting = Gauge("earshot_engines_resting", "Engine threads that only fail, and rest", registry=r)
         self.publish_failures = Counter("earshot_publish_failures", "Transactions that failed", registry=r)
         self.published = Counter("earshot_published_records", "Records published", registry=r)
         self.lag = Gauge("earshot_consumer_lag", "Records not yet committed", ["topic", "partition"], registry=r)
         self.age = Histogram(
             "earshot_event_age_seconds", "Age of an event when its verdict leaves", buckets=_AGE_BUCKETS, registry=r
         )
+        self.gpu_unused = Gauge("earshot_gpu_unused", "1 where a GPU is there and the CPU judges instead", registry=r)
         self.engine = Info("earshot_engine", "What judges", registry=r)
 
     @contextmanager

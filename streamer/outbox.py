@@ -51,7 +51,6 @@ class Outbox:
         )
         return (letter,)
 
-    def retry(self, message: Message, reason: str, *, not_before_ms: int) -> tuple[Outgoing, ...]:
-        """The message as it came, bound to be tried again from that time on."""
-        attempt = wire.attempt_of(message) + 1
+    def retry(self, message: Message, reason: str, *, attempt: int, not_before_ms: int) -> tuple[Outgoing, ...]:
+        """The message as it came, bound to be tried as number `attempt` from that time on."""
         return (wire.retry_message(message, self.retry_topic, reason, attempt=attempt, not_before_ms=not_before_ms),)

@@ -70,7 +70,7 @@ class Pipeline:
         """Recall what is known of the video, or look at it and listen to it.
 
         Of simultaneous duplicates one is decoded and the others wait for its embeddings. A case with a clip leads: it
-        has to reach `judge`. Raises `UndecodableError` (poison) and `SandboxFailedError` (retryable).
+        has to reach `judge` or `abandon`. Raises `UndecodableError` (poison) and `SandboxFailedError` (retryable).
         """
         started = self._clock()
         recall = self._recaller.recall(event, content.sha256)
@@ -90,6 +90,11 @@ class Pipeline:
             latency_ms={"recall": (recalled - started) * 1000, "decode": (self._clock() - recalled) * 1000},
             source=source,
         )
+
+    def abandon(self, case: Case) -> None:
+        """A case that no judge will see: who waits for its embeddings looks at the video itself."""
+        if case.clip is not None:
+            self._flights.abandon(flight_key(case.recall))
 
     def judge(self, batch: Batch) -> list[tuple[Verdict, ...]]:
         """As the first judge, for who has one thread only."""

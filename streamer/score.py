@@ -13,10 +13,10 @@ from itertools import chain
 
 import numpy as np
 
-from engines.runner import Runner, RunnerError, run_together
+from engines.runner import Runner, RunnerError, RunnerLostError, run_together
 from engines.spec import Array
 from streamer.categories import Categories, raised
-from streamer.errors import EngineFailedError
+from streamer.errors import EngineFailedError, EnginesLostError
 from streamer.records import TASKS, Attention, Embeddings, Float32, Fused, Fusion, Int64, Modality, Scores, Tokens
 
 #: How each modality's tensors are called in the fusion graph, and the letter of its token axis.
@@ -35,7 +35,10 @@ class Scorer:
         self._categories = categories
 
     def fuse(self, embeddings: Embeddings) -> Fusion:
-        """What the network says of every case, in order. Raises `EngineFailedError` (retryable)."""
+        """What the network says of every case, in order.
+
+        Raises `EngineFailedError` (retryable) and `EnginesLostError` (fatal).
+        """
         started = time.perf_counter()
         if not embeddings.tokens:
             return Fusion((), 0.0)
@@ -91,6 +94,8 @@ class Scorer:
         batches = chain([inputs], (_without(inputs, modality, cases) for modality, cases in lesser.items()))
         try:
             found = run_together((self._fusion, batch) for batch in batches)
+        except RunnerLostError as error:
+            raise EnginesLostError(str(error)) from error
         except RunnerError as error:
             rows = len(inputs["text_mask_NL"])
             raise EngineFailedError(f"fusion failed on {rows} cases: {error}") from error

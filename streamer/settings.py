@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from streamer.admin import AdminOptions
 from streamer.batch import BatchOptions
+from streamer.brake import BrakeOptions
 from streamer.cache.redis import CacheOptions
 from streamer.decode.formats import DecodeOptions
 from streamer.errors import SettingsError
@@ -88,6 +89,7 @@ class Settings(BaseSettings):
     sandbox: SandboxOptions = SandboxOptions()
     cache: CacheOptions = CacheOptions()
     batch: BatchOptions = BatchOptions()
+    brake: BrakeOptions = BrakeOptions()
     flow: FlowOptions = FlowOptions()
     worker: WorkerOptions = WorkerOptions()
     retry: RetryOptions = RetryOptions()

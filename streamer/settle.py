@@ -75,13 +75,14 @@ class Settlement:
         attempt = wire.attempt_of(ticket.message)
         if not isinstance(result, RetryableError):
             return self._dead_letter(ticket.message, result.reason, str(result))
-        if attempt >= self._options.max_attempts:
+        if result.counts and attempt >= self._options.max_attempts:
             error = f"failed {attempt} times, last with {result.reason}: {result}"
             return self._dead_letter(ticket.message, "retries_exhausted", error)
         self._metrics.events.labels("retry").inc()
         self._metrics.retries.labels(result.reason).inc()
         not_before_ms = self._unix_ms() + int(self._options.wait_seconds(attempt) * 1000)
-        return self._outbox.retry(ticket.message, result.reason, not_before_ms=not_before_ms)
+        coming = attempt + result.counts
+        return self._outbox.retry(ticket.message, result.reason, attempt=coming, not_before_ms=not_before_ms)
 
     def _verdicts(self, ticket: Ticket, verdicts: tuple[Verdict, ...]) -> tuple[Outgoing, ...]:
         self._metrics.events.labels("verdict").inc()

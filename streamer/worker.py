@@ -19,6 +19,7 @@ from pydantic import Field
 from streamer import wire
 from streamer.admin import Health
 from streamer.commit import Committer
+from streamer.errors import FatalError
 from streamer.flow import Flow, Ticket
 from streamer.metrics import Metrics
 from streamer.offsets import Partition
@@ -106,11 +107,13 @@ class Worker:
         self._deadlines: list[tuple[float, int, Ticket]] = []
         self._deferred: list[tuple[int, int, Message]] = []
         self._serial = 0
+        self._lost: FatalError | None = None  # why this process cannot go on
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Work until told to stop, or until `until` says that it is enough; then drain and leave.
 
-        Raises `BrokerError` (fatal) when Kafka refuses to go on; what was not committed comes again.
+        Raises `BrokerError` (fatal) when Kafka refuses to go on, `EnginesLostError` (fatal) when engines only fail;
+        what was not committed comes again.
         """
         with watchdog(self._why_leave_at_once):
             self._stream.open(self)
@@ -161,8 +164,9 @@ class Worker:
         heapq.heapify(self._deferred)
 
     def _turn(self) -> None:
+        self._check_engines()
         self._update_pauses()
-        room = self._most_in_flight - len(self._working)
+        room = self._most_wanted() - len(self._working)
         for message in self._stream.poll(_POLL_SECONDS, max(1, min(room, _MOST_POLLED))):
             self._admit(message)
         self._admit_due()
@@ -187,7 +191,7 @@ class Worker:
 
     def _admit_due(self) -> None:
         now_ms = self._clocks.unix_ms()
-        while self._deferred and self._deferred[0][0] <= now_ms and len(self._working) < self._most_in_flight:
+        while self._deferred and self._deferred[0][0] <= now_ms and len(self._working) < self._most_wanted():
             self._begin(heapq.heappop(self._deferred)[2])
 
     def _begin(self, message: Message) -> None:
@@ -218,7 +222,9 @@ class Worker:
             except queue.Empty:
                 return
             self._working.discard(outcome.ticket)
-            if not outcome.ticket.settled:
+            if isinstance(outcome.result, FatalError):
+                self._lost = outcome.result
+            elif not outcome.ticket.settled:
                 self._settle(outcome.ticket, self._settlement.of_outcome(outcome))
 
     def _expire(self) -> None:
@@ -234,10 +240,21 @@ class Worker:
         self._open.pop(ticket.message.position, None)
         self._committer.finish(ticket.message.position, outputs)
 
+    def _check_engines(self) -> None:
+        """Raises `EnginesLostError` (fatal), outside any callback of the stream."""
+        if self._lost is not None:
+            raise self._lost
+        self._flow.check_engines()
+
+    def _most_wanted(self) -> int:
+        """How many events may be in flight: while engines rest none, and then one batch to try them with."""
+        most = self._flow.most_events
+        return self._most_in_flight if most is None else min(most, self._most_in_flight)
+
     def _update_pauses(self) -> None:
         share = _RESUME_SHARE if self._paused else 1.0
         self._paused = (
-            len(self._working) >= self._most_in_flight * share
+            len(self._working) >= self._most_wanted() * share
             or len(self._committer) >= self._options.max_uncommitted_events * share
         )
         if self._paused:
@@ -251,7 +268,7 @@ class Worker:
         self._stream.pause(self._topics)
         deadline = self._clocks.monotonic() + self._options.drain_seconds
         log.info("draining", in_flight=len(self._open), seconds=self._options.drain_seconds)
-        while self._open and self._stops < 2 and self._clocks.monotonic() < deadline:
+        while self._open and self._lost is None and self._stops < 2 and self._clocks.monotonic() < deadline:
             for message in self._stream.poll(_POLL_SECONDS, 1):
                 log.debug("left_for_others", position=str(message.position))
             self._take_outcomes()
@@ -266,6 +283,7 @@ class Worker:
     def _report(self) -> None:
         self._health.last_turn_seconds = self._clocks.monotonic()
         self._health.assigned = self._stream.assigned()
+        self._health.engines_work = self._flow.most_events is None
         self._metrics.in_flight.set(len(self._open))
         self._metrics.in_flight_bytes.set(len(self._working) * self._event_bytes)
         self._metrics.uncommitted.set(len(self._committer))

@@ -11,10 +11,11 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.examples import examples
 from tests.gpu.choice import GpuTests
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ os.environ["EARSHOT_ENGINE__BUNDLE"] = "world"
 if find_spec("hypothesis"):
     from hypothesis import settings
 
-    settings.register_profile("earshot", deadline=None, print_blob=True)
+    settings.register_profile("earshot", deadline=None, print_blob=True, max_examples=examples(100))
     settings.load_profile("earshot")
 
 
@@ -41,6 +42,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Tests on a GPU run where there is one."""
     config.pluginmanager.register(GpuTests())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Slow tests are shared out as `tests/together.py` says."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from tests.together import TogetherScheduling
+
+    return TogetherScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

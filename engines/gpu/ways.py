@@ -15,8 +15,9 @@ from engines.spec import Array, GraphSpec
 
 _LOG = logging.getLogger(__name__)
 
-#: What lay in a context that is gone, kept for ever: its numbers and addresses may be those of others by now, also
-#: what TensorRT's own objects would give back when nobody knows them any more.
+#: What lay in a context that is gone, kept as long as the process, which `engines.trt.MOST_LOST_CONTEXTS` bounds: its
+#: numbers and addresses may be those of others by now, also what TensorRT's own objects would give back when nobody
+#: knows them any more.
 _GONE: list[Ways] = []
 
 

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from streamer.cache.breaker import Breaker
+from streamer.breaker import Breaker
 from streamer.cache.memory import MemoryCache
 from streamer.cache.protocol import Cache, CacheStats, Tier, TieredCache
 from streamer.errors import SettingsError

@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from streamer.bench.registry import BENCHES
+from tests.face.command import earshot_here
 from tests.services.kafka import Broker
 
 
@@ -69,7 +70,7 @@ def test_on_a_broker_of_the_user_nothing_is_left_behind(kafka_broker: Broker, tm
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    done = earshot_bench("decoed", work=tmp_path)
+    done = earshot_here("bench", "--work", tmp_path, "decoed", folder=tmp_path)
     assert done.returncode == 2
     assert "decoed" in done.stderr
     assert all(name in done.stderr for name in BENCHES)
@@ -77,13 +78,13 @@ def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None
 
 
 def test_two_forms_of_output_at_once_are_refused(tmp_path: Path) -> None:
-    done = earshot_bench("cache", "--json", "--markdown", work=tmp_path)
+    done = earshot_here("bench", "--work", tmp_path, "cache", "--json", "--markdown", folder=tmp_path)
     assert done.returncode == 2
     assert "--json" in done.stderr
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = earshot_bench("cache", work=tmp_path / "file" / "folder")
+    done = earshot_here("bench", "--work", tmp_path / "file" / "folder", "cache", folder=tmp_path)
     assert done.returncode == 2
     assert "--work" in done.stderr

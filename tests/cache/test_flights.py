@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.cache.flights import Flight, Flights
+from tests.examples import examples
 
 LONG_SECONDS = 60.0
 
@@ -102,7 +103,7 @@ def test_late_words_of_a_former_leader_are_ignored() -> None:
     assert flights.join("a").leads
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=12), st.integers(2, 6))
 def test_work_is_done_once_per_success(outcomes: list[bool], callers: int) -> None:
     """However often leaders fail, nobody is left waiting and only leaders work."""

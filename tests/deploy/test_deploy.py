@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -10,10 +11,18 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.core import TyperGroup
 
+from engines.build import Recipe
+from engines.bundle import Bundle
+from engines.gpu.buckets import choose
+from engines.gpu.lanes import LANES
+from engines.gpu.traffic import longest, tokens_of_one, typical
+from engines.opening import GPU_THREADS
+from streamer.assemble import event_bytes
 from streamer.cli import app
 from streamer.settings import load_settings
 from tests.deploy.files import ROOT, SERVICES, STAGES, VOLUMES, default_profiles, stage_of, started
@@ -152,6 +161,33 @@ def test_the_spool_of_a_container_holds_the_largest_video(service: str) -> None:
     spool = next(mount for mount in SERVICES[service]["tmpfs"] if mount.startswith("/spool"))
     assert "size=1g" in spool
     assert load_settings().fetch.max_bytes <= 1 << 30
+
+
+def test_the_memory_of_a_container_holds_what_is_known_to_be_held() -> None:
+    """As docs/operations.md adds it up, with 16 cores that decode 4K on a GPU and 14 on the CPU."""
+    bundle, settings = Bundle.load("starter"), load_settings()
+    events_mib = settings.worker.max_in_flight_events * event_bytes(bundle) / 2**20
+    mounts_mib, worker_mib, child_mib = 1024 + 256, 211, 151
+    cpu_mib = mounts_mib + events_mib + settings.cache.memory_bytes / 2**20 + worker_mib
+    gpu_mib = cpu_mib + GPU_THREADS * page_locked_bytes(bundle) / 2**20
+    limits_mib = {service: 1024 * int(SERVICES[service]["mem_limit"].removesuffix("g")) for service in WORKERS}
+    assert page_locked_bytes(bundle) == pytest.approx(243.3 * 2**20, rel=0.01)
+    assert cpu_mib + 14 * child_mib <= limits_mib["earshot"]
+    assert 3.0 * 1024 <= limits_mib["earshot-gpu"] - gpu_mib - 16 * child_mib < 3.1 * 1024
+
+
+def page_locked_bytes(bundle: Bundle) -> int:
+    """Of one set of engines on a GPU, with the buckets that plans get without traffic of one's own."""
+    traffic, most, tokens = typical(bundle), longest(bundle), tokens_of_one(bundle)
+    found = 0
+    for graph, spec in bundle.graphs.items():
+        for shape in choose(traffic[graph], Recipe().most_buckets, most[graph]):
+            sizes = {"P": tokens.get(graph, 0), **dict(zip(spec.ranges, shape, strict=True))}
+            found += sum(
+                math.prod(tensor.shape(sizes)) * np.dtype(tensor.dtype).itemsize
+                for tensor in (*spec.inputs, *spec.outputs)
+            )
+    return LANES * found
 
 
 def test_ports_are_open_to_this_machine_only() -> None:

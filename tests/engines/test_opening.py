@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,13 @@ def test_auto_without_a_driver_is_the_cpu_and_says_why(world_bundle: Bundle, no_
     with open_engines(world_bundle, EngineOptions(kind="auto")) as engines:
         assert engines.engine.startswith("onnxruntime-") and engines.engine.endswith("-cpu")
     assert NO_DRIVER in engines.why
+    assert not engines.gpu_unused
 
 
 def test_auto_without_the_package_is_the_cpu_and_says_why(world_bundle: Bundle, driver_without_package: None) -> None:
     with open_engines(world_bundle, EngineOptions(kind="auto")) as engines:
         assert engines.engine.endswith("-cpu")
+    assert engines.gpu_unused
     assert "pip install 'earshot[tensorrt]'" in engines.why
 
 
@@ -102,6 +105,17 @@ def test_a_thread_on_the_cpu_and_more_on_a_gpu_unless_told_otherwise(
     with open_sets(world_bundle, gpu, 1) as (engines,):
         assert engines.engine == "double-1.0-fp32"
     assert host_double.held == 0
+
+
+def test_auto_without_plans_says_that_a_gpu_is_not_used(
+    world_bundle: Bundle, host_double: HostDevice, tmp_path: Path
+) -> None:
+    auto = EngineOptions(kind="auto", precision="fp32", plans=tmp_path, traffic=tmp_path / "traffic.json")
+    with open_sets(world_bundle, auto) as (engines,):
+        assert (engines.gpu_unused, engines.on_gpu) == (True, False)
+    assert "earshot build" in engines.why
+    with open_sets(world_bundle, replace(auto, build=True)) as (engines, *_):
+        assert (engines.gpu_unused, engines.on_gpu) == (False, True)
 
 
 def test_what_the_sets_are_asked_for_is_counted_together(world_bundle: Bundle, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from streamer.labels.check import Checker, Known
 from streamer.labels.rows import Broken, Passed, Row, read_rows
 from streamer.records import Label
+from tests.examples import examples
 
 EXPORTS = Path(__file__).parent / "exports"
 HEADER = "video_id,task,value,rater"
@@ -176,7 +177,7 @@ FILES = st.one_of(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow])
 @given(FILES)
 def test_any_bytes_are_labels_or_reasons(content: bytes) -> None:
     checker = Checker(Known(), applied_at="2026-11-27T15:00:00+00:00", source="file")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.face.command import earshot_here
 from tests.imports import ROOT
 from tests.media.rendering import render_sound, render_video, sine
 
@@ -58,8 +59,9 @@ def test_clips_are_saved(video: Path, tmp_path: Path) -> None:
 
 def test_wrong_use_is_told_apart(tmp_path: Path, video: Path) -> None:
     for arguments, word in (((tmp_path / "absent.mp4",), "no such file"), ((tmp_path,), "folder"), ((), "FILE")):
-        done = earshot(*arguments)
+        done = earshot_here("decode", *arguments, folder=ROOT)
         assert done.returncode == 2
         assert word in done.stderr
     (tmp_path / "clip.mp4").write_bytes(video.read_bytes())
-    assert earshot(video, tmp_path / "clip.mp4", "--save", tmp_path / "clips").returncode == 2
+    twice = earshot_here("decode", video, tmp_path / "clip.mp4", "--save", tmp_path / "clips", folder=ROOT)
+    assert twice.returncode == 2

@@ -15,10 +15,11 @@ import pytest
 from streamer.decode.formats import Code
 from streamer.errors import UndecodableError
 from streamer.sandbox.host import Sandbox
+from tests.examples import examples
 from tests.media.conftest import SEED
 from tests.media.rendering import picture, render_sound, render_video, sine
 
-CASES = 2_000
+CASES = examples(500)
 DEADLINE_SECONDS = 20.0
 MAX_GROWTH_BYTES = 48 << 20
 SIZES = (b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x01", b"\x80\x00\x00\x00")

@@ -17,6 +17,7 @@ from streamer.sample import (
     plan_looks,
     plan_windows,
 )
+from tests.examples import examples
 
 OPTIONS = SampleOptions()
 SEED = b"0123456789abcdef"
@@ -141,7 +142,7 @@ def test_windows_tile_a_track_that_fits(num_samples: int) -> None:
     assert starts_T.tolist() == list(range(0, num_samples, SHAPE.window_samples))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.integers(SHAPE.max_windows * SHAPE.window_samples + 1, 3600 * 16_000),
     st.floats(0.0, 1.0),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engines.data.world import render_world
+from streamer.logs import configure_logs
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A few real videos. Events over few distinct videos are cheap: after the first look the cache has them."""
     folder = tmp_path_factory.mktemp("clips")
     return [folder / truth.file for truth in render_world(folder, clips=3, seed=5)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs() -> None:
+    """As in production. Left to itself, structlog prints all variables of all frames of a traceback, for seconds."""
+    configure_logs("info", "console")

@@ -85,7 +85,14 @@ class Shop:
         clocks = Clocks(monotonic, lambda: int(self.unix()))
         self.worker = Worker(
             stream=self.stream,
-            flow=Flow(pipeline, self.settings.flow, self.settings.batch, self.metrics, monotonic),
+            flow=Flow(
+                pipeline,
+                self.settings.flow,
+                self.settings.batch,
+                self.settings.brake,
+                self.metrics,
+                monotonic,
+            ),
             settlement=Settlement(outbox(self.kafka), pipeline, self.settings.retry, self.metrics, clocks.unix_ms),
             committer=Committer(
                 self.stream,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import urllib.error
 import urllib.request
@@ -9,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from streamer.admin import AdminOptions, Health, admin_server
-from streamer.assemble import Parts, open_parts
+from streamer.assemble import Parts, open_parts, open_worker
 from streamer.metrics import Metrics
-from streamer.testing import FakeClock, message_of
+from streamer.testing import FakeClock, ListStream, message_of
 from tests.stream.shop import Shop, event, message, settings
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -111,6 +113,22 @@ def test_a_worker_tells_of_itself_while_it_works(parts: Parts, clips: list[Path]
         "paused",
     ):
         assert f"earshot_{name}" in text, name
+
+
+def test_the_engine_that_serves_is_named_all_the_time(parts: Parts) -> None:
+    why = "no plan of vision for this GPU"
+    options = settings(admin__port=0, engine__kind="auto")
+    for unused in (True, False):
+        metrics = Metrics()
+        passed_over = dataclasses.replace(parts, engine_why=why if unused else "", gpu_unused=unused)
+        with capture_logs() as logs, open_worker(options, passed_over, ListStream(), metrics):
+            (port,) = (entry["port"] for entry in logs if entry["event"] == "admin_port")
+            version = json.loads(get(port, "/version")[1])
+        text = metrics.exposition().decode()
+        assert (version["engine"], version["engine_kind"]) == (parts.lineage.engine, "auto")
+        assert version.get("engine_why") == (why if unused else None)
+        assert f"earshot_gpu_unused {float(unused)}" in text.splitlines()
+        assert f'engine="{parts.lineage.engine}"' in text
 
 
 def test_the_trace_context_goes_from_event_to_verdict_and_dead_letter(parts: Parts, clips: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 import time
@@ -22,9 +23,9 @@ from streamer.bench.gpu.served import open_judges
 from streamer.errors import EngineFailedError
 from streamer.judging import JudgeBatch, Judging
 from streamer.metrics import Metrics
-from streamer.records import Batch, Case, State, Verdict
+from streamer.records import Batch, Case, Content, State, Verdict
 from streamer.testing import ConstantRunner, FakeClock
-from tests.stream.cases import case
+from tests.stream.cases import case, scores
 from tests.stream.shop import Shop, event, message, sample, settings
 
 PATIENCE_SECONDS = 60.0
@@ -149,6 +150,64 @@ def test_a_judge_that_fails_fails_only_its_own_cases_and_each_is_answered_once()
     assert sum(result == () for result in found.values()) == 8
     assert bench.nothing_more()
     assert sample(bench.metrics.registry, "earshot_stage_failures_total", stage="judge", reason="engine_failed") == 10
+
+
+def test_engines_that_only_fail_in_one_thread_leave_the_work_to_the_others() -> None:
+    failed, rested = [0], threading.Event()
+
+    def good(batch: Batch) -> list[tuple[Verdict, ...]]:
+        rested.wait(PATIENCE_SECONDS)
+        return empty(batch)
+
+    def bad(batch: Batch) -> list[tuple[Verdict, ...]]:
+        failed[0] += 1
+        raise EngineFailedError("a device fault")
+
+    bench = Bench([good, bad], FakeClock(), max_cases=1)
+    for number in range(40):
+        bench.judging.submit(number, numbered(number))
+    wait_for(lambda: bench.judging.resting == 1)
+    assert bench.judging.most_cases is None, "one of them works"
+    rested.set()
+    found = bench.results(40)
+    assert failed == [5]
+    assert sum(isinstance(result, EngineFailedError) for result in found.values()) == 5
+    assert sum(result == () for result in found.values()) == 35
+
+
+def numbered(number: int, *, remembered: bool = False) -> Case:
+    """A case of a video of its own; of what is remembered no engine is asked."""
+    one = case()
+    recall = dataclasses.replace(one.recall, fused=scores().fused) if remembered else one.recall
+    return dataclasses.replace(one, content=Content("/spool/1", f"{number:064x}", 10), recall=recall)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_what_is_remembered_says_nothing_of_engines(most: int) -> None:
+    clock = FakeClock()
+    broken = [True]
+
+    def judge(batch: Batch) -> list[tuple[Verdict, ...]]:
+        if broken[0] and any(item.recall.fused is None for item in batch.cases):
+            raise EngineFailedError("a device fault")
+        return empty(batch)
+
+    bench = Bench([judge], clock, max_cases=most, max_wait_seconds=0.0 if most == 1 else 10.0)
+    for number in range(10):
+        bench.judging.submit(number, numbered(number, remembered=number % 2 == 1))
+    found = bench.results(10)
+    assert sum(isinstance(result, EngineFailedError) for result in found.values()) == 5
+    wait_for(lambda: bench.judging.most_cases == 0)
+    clock.advance(10.0)
+    for number in range(10, 10 + most):
+        bench.judging.submit(number, numbered(number, remembered=True))
+    assert bench.results(most) == dict.fromkeys(range(10, 10 + most), ())
+    assert bench.judging.resting == 1, "the trial is still to come"
+    broken[0] = False
+    for number in range(20, 20 + most):
+        bench.judging.submit(number, numbered(number))
+    assert bench.results(most) == dict.fromkeys(range(20, 20 + most), ())
+    wait_for(lambda: bench.judging.resting == 0)
 
 
 @pytest.fixture(scope="module")

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engines.engine_set import EngineSet
-from engines.opening import open_engines
-from engines.runner import Around, Pending, Runner, RunnerError
-from engines.spec import Array
+from engines.runner import RunnerError
 from streamer import wire
-from streamer.assemble import Parts, categories_of, open_parts
-from streamer.cache.memory import MemoryCache
-from streamer.decide import Judgement
-from streamer.embed import Embedder
-from streamer.fetch import Fetcher
-from streamer.pipeline import Pipeline
-from streamer.recall import Recaller
+from streamer.assemble import Parts, open_parts
 from streamer.records import TASKS, Message, State
-from streamer.score import Scorer
+from tests.stream.faulty import failing
 from tests.stream.shop import Shop, event, garbage, message, settings
 
 MOST_BYTES = 2**20
@@ -96,41 +87,6 @@ def test_media_that_do_not_decode_are_a_verdict_that_says_so(parts: Parts, clips
         assert verdict.lineage.content_sha256
 
 
-class Particular(Around):
-    """A runner that works, but for inputs that it does not like: then it raises."""
-
-    def __init__(self, runner: Runner, dislikes: Callable[[Mapping[str, Array]], bool], error: Exception) -> None:
-        super().__init__(runner)
-        self._dislikes = dislikes
-        self._error = error
-
-    def start(self, inputs: Mapping[str, Array]) -> Pending:
-        if self._dislikes(inputs):
-            raise self._error
-        return super().start(inputs)
-
-
-def failing(parts: Parts, stack: ExitStack, options: Any, error: Exception) -> Parts:
-    """The same parts with an engine that cannot stand a long title."""
-    real = open_engines(parts.bundle)
-    text = Particular(real.text, lambda inputs: inputs["ids_NL"].shape[1] > 20, error)
-    engines = stack.enter_context(EngineSet(vision=real.vision, audio=real.audio, text=text, fusion=real.fusion))
-    pipeline = Pipeline(
-        fetcher=stack.enter_context(Fetcher(options.fetch)),
-        sandbox=parts.sandbox,
-        recaller=Recaller(parts.bundle, MemoryCache(2**24), plan_id="p", secret=b"s" * 32),
-        engines=[
-            (
-                Embedder(engines, parts.bundle.embedding_size),
-                Scorer(engines.fusion, categories_of(parts.bundle, options.policy)),
-            )
-        ],
-        judgement=Judgement(options.policy, {task: parts.bundle.thresholds[task] for task in TASKS}, parts.lineage),
-        secret=b"s" * 32,
-    )
-    return Parts(pipeline, parts.bundle, parts.sandbox, parts.lineage)
-
-
 @pytest.mark.parametrize(
     ("error", "reason"),
     [(RunnerError("out of memory"), "engine_failed"), (ZeroDivisionError("a bug"), "internal_error")],
@@ -141,7 +97,8 @@ def test_of_a_batch_only_the_case_that_an_engine_fails_on_is_tried_again_and_giv
     together = {"batch__max_wait_seconds": 5.0, "batch__max_cases": 3, "retry__max_attempts": 2}
     poison = message(event(1, clips[1].as_uri(), title=LONG_TITLE), 1)
     with ExitStack() as stack:
-        particular = failing(parts, stack, settings(fetch__file_roots=[str(clips[0].parent)]), error)
+        options = settings(fetch__file_roots=[str(clips[0].parent)])
+        particular = failing(parts, stack, options, error, lambda inputs: inputs["ids_NL"].shape[1] > 20)
         shop = judged_beside(particular, clips, poison, **together)
         (retry,) = shop.retries()
         assert retry.header("retry.reason") == reason

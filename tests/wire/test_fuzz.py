@@ -20,6 +20,7 @@ from streamer.wire import (
     parse_verdict,
     replay_message,
 )
+from tests.examples import examples
 from tests.wire.samples import ATTRIBUTES, DATA, VERDICT, arrived
 
 NAMES = st.sampled_from(
@@ -70,7 +71,7 @@ ALL_HEADERS = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(1_000), suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES, ALL_HEADERS, st.none() | st.binary(max_size=20))
 def test_anything_is_an_event_or_a_rejection(value: bytes | None, headers: Any, key: bytes | None) -> None:
     message = Message(Position("in", 0, 1), key, value, headers, 0)
@@ -86,7 +87,7 @@ def test_anything_is_an_event_or_a_rejection(value: bytes | None, headers: Any, 
     assert replay_message(letter).value == value
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=examples(300))
 @given(st.dictionaries(st.sampled_from(type(VERDICT).__struct_fields__), JSON, max_size=4))
 def test_any_near_verdict_is_a_verdict_or_none(changes: dict[str, Any]) -> None:
     value = dumped({**msgspec.to_builtins(VERDICT), **changes})

@@ -18,6 +18,7 @@ from engines.active.pool import Situation
 from engines.active.spaces import agreement, backgrounds, sharpened
 from engines.active.strategies import MARGIN
 from tests.engines.active.conftest import Planted, reported, unit
+from tests.examples import examples
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -166,7 +167,7 @@ def test_slots_follow_the_yield_within_two_rounds_of_a_change() -> None:
     assert min(shares[7:]) > 0.6
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=30), st.floats(0, 0.99))
 def test_a_record_never_leaves_what_slots_can_give(yields: list[float], discount: float) -> None:
     records: dict[str, Record] = {}

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from engines.active.index import Index
 from engines.active.vectors import highest, nearest
 from tests.engines.active.conftest import unit
+from tests.examples import examples
 
 MINE, OTHER = "a" * 64, "b" * 64
 
@@ -109,7 +110,7 @@ def test_a_save_that_fails_leaves_the_older_file(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 60), st.integers(0, 2**31))
 def test_nearest_is_sorting(rows: int, queries: int, k: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.active.stopping import fit, outlook
+from tests.examples import examples
 
 LABELS = list(range(80, 500, 60))
 
@@ -59,7 +60,7 @@ def test_after_too_few_rounds_nobody_can_say() -> None:
     assert "go on to 4" in found.sentence
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=4, max_size=8))
 def test_whatever_came_no_ceiling_is_above_one_and_no_gain_below_zero(qualities: list[float]) -> None:
     labels = np.arange(1, len(qualities) + 1) * 50.0

@@ -20,6 +20,7 @@ from engines.active.strategies.neighbours import AnchorAl, Seals, spread
 from engines.active.strategies.prob_cover import ProbCover
 from engines.active.strategies.typiclust import TypiClust
 from tests.engines.active.conftest import Planted, unit
+from tests.examples import examples
 
 NAMES = [*PUBLISHED, "lsb"]
 
@@ -69,7 +70,7 @@ def test_videos_in_review_are_not_asked_about_again(name: str, planted: Planted,
     assert not asked_N[chosen].any()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(st.integers(0, 1000), min_size=5, max_size=60, unique_by=lambda n: abs(n - 500)), st.integers(1, 5))
 def test_of_two_classes_the_three_uncertainties_choose_the_same(thousandths: list[int], count: int) -> None:
     score_N = np.array(thousandths, np.float32) / 1000

@@ -10,10 +10,11 @@ import pytest
 
 from engines.bundle import Bundle
 from engines.gpu.device import DeviceError
-from engines.runner import RunnerError
+from engines.gpu.ways import Ways
+from engines.runner import RunnerError, RunnerLostError
 from engines.spec import GRAPHS, Array
 from engines.testing import HostCompiler, HostDevice
-from engines.trt import TrtRunner
+from engines.trt import MOST_LOST_CONTEXTS, TrtRunner
 from tests.engines.gpu.doubles import BUCKETS, TOLERANCE, Watched, inputs_of, ort_of, plan_of, runner_of
 
 ILLEGAL = "an illegal memory access was encountered"
@@ -67,6 +68,32 @@ def test_fault_after_fault(world_bundle: Bundle, device: HostDevice, check: Chec
                 runner(batch("vision", seed))
         check("vision", runner(batch("vision", 4)), 4)
     assert (device.generation, device.held) == (3, 0)
+
+
+def test_a_process_survives_so_many_faults_and_then_says_that_it_has_to_be_started_again(
+    world_bundle: Bundle, device: HostDevice, check: Check, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[Ways] = []
+    monkeypatch.setattr("engines.gpu.ways._GONE", gone)
+    with runner_of(world_bundle, "vision", device) as vision, runner_of(world_bundle, "text", device) as text:
+        for number in range(MOST_LOST_CONTEXTS):
+            check("text", text(batch("text", number)), number)
+            device.fail_next = 1
+            with pytest.raises(RunnerError, match=ILLEGAL):
+                vision(batch("vision", number))
+            check("vision", vision(batch("vision", number)), number)
+        check("text", text(batch("text", 1)), 1)
+        kept = len(gone)
+        assert kept == MOST_LOST_CONTEXTS, "what the other runner had, each time"
+        device.fail_next = 10**6
+        for _ in range(5):
+            with pytest.raises(RunnerError):
+                vision(batch("vision", 1))
+        for runner, graph in ((vision, "vision"), (text, "text"), (vision, "vision")):
+            with pytest.raises(RunnerLostError, match=f"{graph}: faults of Host double sm_00 have cost 17 contexts"):
+                runner(batch(graph, 1))
+        assert len(gone) == kept + 1
+    assert len(gone) == kept + 1
 
 
 def test_what_was_in_flight_beside_it_fails_as_well(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from streamer.cache.breaker import Breaker
+from streamer.breaker import Breaker
 
 
 class Clock:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engines.active.vectors import Float32, Int64
+from engines.active.vectors import Float32, Int64, chunks
 
 #: Added to the diagonal of a kernel, so that copies among labelled videos do no harm.
 JITTER = 1e-4
@@ -76,7 +76,10 @@ class KernelHead:
         """As of `Head`. Raises `ValueError` before `fit`."""
         if self.label_LF is None or self.weight_L is None:
             raise ValueError("head: came no labels, expected `fit` before `scores`")
-        return _probability(likeness(feature_NF, self.label_LF, self.widths) @ self.weight_L + np.float32(self.bias))
+        logit_N = np.empty(len(feature_NF), np.float32)
+        for part in chunks(len(feature_NF), len(self.label_LF)):
+            logit_N[part] = likeness(feature_NF[part], self.label_LF, self.widths) @ self.weight_L
+        return _probability(logit_N + np.float32(self.bias))
 
 
 @dataclass(frozen=True)

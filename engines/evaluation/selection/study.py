@@ -42,8 +42,8 @@ COMPARED = (
 )
 #: No strategy: all of a new kind is labelled.
 WHOLE_KIND = "the whole kind"
-#: In a steady stream: chance, and what came first on some pool with a linear head (`seals` is `margin` there).
-STREAMED = ("random", "margin", "likely", "badge", LSB)
+#: In a steady stream: chance, and what came first on some pool with weights on values as head.
+STREAMED = ("random", "margin", "likely", "badge", "seals", LSB)
 #: They take ten times as long as others, so they have fewer seeds.
 SLOW, SLOW_SEEDS = ("typiclust", "prob_cover"), 10
 #: Whether a promise is kept is beyond a head of one layer, so that a steady stream of it teaches nothing here.

@@ -86,7 +86,7 @@ def test_what_was_run_is_not_run_again_and_a_cut_line_is(arena: Arena, tmp_path:
 
 def test_of_a_clip_that_is_uploaded_twice_one_is_found(arena: Arena, tmp_path: Path) -> None:
     """Where copies are asked about too, fewer different ones are found among as many labels."""
-    wanted = [one for one in tasks({"planted": arena}, [0], [COPIES_KEPT]) if one.regime != STEADY]
+    wanted = [one for one in tasks({"planted": arena}, [0], [COPIES_KEPT]) if one.strategy != WHOLE_KIND]
     assert {one.key[:3] for one in wanted} == {
         ("planted, uploaded twice", "the fourth kind, uploaded twice", name) for name in ("lsb", COPIES_KEPT)
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.active.lookalike import Band, calibrated
+from engines.active.lookalike import SAME, Band, calibrated
 from engines.active.pool import FUSED, Situation
 from engines.active.spaces import Background, agreement, backgrounds, likeness, sharpened
 from engines.active.strategies.uncertainty import LIKELY, MARGIN
@@ -34,6 +34,7 @@ class Reach:
     power: of the agreement of the seeds (`spaces.agreement`). sharpen: of the spaces (`spaces.sharpened`).
     nearest_seeds: over how many the likeness is a mean. unlike: how much likeness to a video labelled 0 counts against
     a candidate. views: whether single senses count beside the fused embedding. band: whether candidates must lie in it.
+    same: upper end of the band.
     """
 
     k: int = 100
@@ -44,6 +45,7 @@ class Reach:
     unlike: float = 0.5
     views: bool = True
     band: bool = True
+    same: float = SAME
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,23 @@ class Ranked:
 class Lookalikes:
     """Neighbours of seeds inside the lookalike band, in the spaces where the seeds agree."""
 
-    def __init__(self, situation: Situation, reach: Reach, rng: np.random.Generator) -> None:
+    def __init__(
+        self, situation: Situation, reach: Reach, rng: np.random.Generator, known: Lookalikes | None = None
+    ) -> None:
+        """known: of an earlier round, whose spaces serve again as long as the embeddings are the same."""
         self.situation, self.reach = situation, reach
-        given = situation.spaces if reach.views else {FUSED: situation.embedding_ND}
-        spaces = {name: sharpened(rows_NV, rng, reach.sharpen) for name, rows_NV in given.items()}
-        self.spaces: Mapping[str, Float32] = spaces
-        self.backgrounds: dict[str, Background] = backgrounds(spaces, rng)
+        if known is not None and known.situation.embedding_ND is situation.embedding_ND:
+            self.spaces: Mapping[str, Float32] = known.spaces
+            self.backgrounds: dict[str, Background] = known.backgrounds
+        else:
+            given = situation.spaces if reach.views else {FUSED: situation.embedding_ND}
+            self.spaces = {name: sharpened(rows_NV, rng, reach.sharpen) for name, rows_NV in given.items()}
+            self.backgrounds = backgrounds(self.spaces, rng)
         positives = np.union1d(situation.of_label(1), situation.reported)
         others = rng.permutation(np.setdiff1d(np.arange(len(situation)), positives))[:2000]
         #: Of each space.
         self.bands: dict[str, Band] = {
-            name: calibrated(space_NV, positives, others, rng) for name, space_NV in spaces.items()
+            name: calibrated(space_NV, positives, others, rng, reach.same) for name, space_NV in self.spaces.items()
         }
 
     def weights(self, seeds: Int64) -> dict[str, float]:

@@ -58,7 +58,8 @@ class Options:
 
     priors: of the arms, as of `Bandit`. false_alarm: what a label is worth that shows one, of what shows a miss.
     same: cosine from which two videos are one. unsure: the share of a batch that goes to the uncertain arm at least;
-    unsure_hunting: the same while an arm that broadens is expected to yield `pays` or more.
+    unsure_hunting: the same while an arm that broadens is expected to yield `pays` or more; unsure_seeking: the same
+    while it does, and reports have not yet brought `enough` positives.
     """
 
     reach: Reach = field(default_factory=Reach)
@@ -69,7 +70,9 @@ class Options:
     false_alarm: float = 0.3
     same: float = SAME
     unsure: float = 0.9
-    unsure_hunting: float = 0.5
+    unsure_hunting: float = 0.7
+    unsure_seeking: float = 0.2
+    enough: int = 20
     pays: float = 0.35
 
 
@@ -87,6 +90,7 @@ class Lsb:
             self.options.priors, self.memory.arms, discount=self.options.discount, explore=self.options.explore
         )
         self._broadening = [arm for arm in self.options.arms if arm in BROADENING]
+        self._lookalikes: Lookalikes | None = None
         self._places = {video_id: place for place, video_id in enumerate(ids)}
 
     def query(self, situation: Situation, count: int, rng: np.random.Generator) -> Int64:
@@ -99,8 +103,13 @@ class Lsb:
         options = self.options
         shelf = Shelf(ranked, situation, options.same)
         paying = any(len(ranked[arm].places) and self.bandit.expected(arm) >= options.pays for arm in self._broadening)
-        unsure = options.unsure_hunting if paying else options.unsure
+        unsure = self._unsure(situation) if paying else options.unsure
         return self.remember(allocate(shelf, self.bandit, count, unsure, rng), situation)
+
+    def _unsure(self, situation: Situation) -> float:
+        """The share of the uncertain arm while broadening pays: small until reports have brought enough."""
+        seeking = len(situation.reported) and len(self.memory.kin.get(REPORTS, [])) < self.options.enough
+        return self.options.unsure_seeking if seeking else self.options.unsure_hunting
 
     def remember(self, picks: list[Pick], situation: Situation) -> list[Pick]:
         """Keep as asked; picks of other strategies too, so that their answers are seeds of later rounds."""
@@ -126,7 +135,7 @@ class Lsb:
         return self.options.false_alarm * (score or 0.0)
 
     def _ranked(self, situation: Situation, count: int, rng: np.random.Generator) -> dict[str, Ranked]:
-        lookalikes = Lookalikes(situation, self.options.reach, rng)
+        lookalikes = self._lookalikes = Lookalikes(situation, self.options.reach, rng, self._lookalikes)
         found = {}
         for arm in self.options.arms:
             if arm in BROADENING:

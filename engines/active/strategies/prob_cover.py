@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,32 +17,54 @@ class ProbCover:
 
     delta as in the paper, section 3.3: the largest at which a ball holds one kind only for 95 % of the videos, kinds
     being clusters of k-means. Ours: ball and cover are of a sample of `sample` videos, as the graph of all pairs does
-    not fit at 10^5. The paper takes as many clusters as classes; a task has two, but videos are of more kinds.
+    not fit at 10^5; those of a pool that is no larger are made once and kept. The paper takes as many clusters as
+    classes; a task has two, but videos are of more kinds.
     """
 
     name: str = "prob_cover"
     purity: float = 0.95
     clusters: int = 20
     sample: int = 8_000
-    steps: int = 40
+    covers: dict[int, tuple[Float32, Int64, NDArray[np.bool_], float]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def query(self, situation: Situation, count: int, rng: np.random.Generator) -> Int64:
         """As of `Strategy`."""
-        sampled = rng.permutation(situation.unlabelled)[: max(self.sample, count)]
+        sampled, ball_SS, lowest = self._cover(situation, count, rng)
         embedding_SD = situation.embedding_ND[sampled]
-        lowest = self._lowest_similarity(embedding_SD[:2000], rng)
-        ball_SS = _balls(embedding_SD, embedding_SD, lowest)
         open_S = np.logical_not(_balls(embedding_SD, situation.embedding_ND[situation.labelled], lowest).any(1))
         gain_S = ball_SS[:, open_S].sum(1)
+        taken_S = ~np.isin(sampled, situation.unlabelled)
         chosen: list[int] = []
-        while len(chosen) < min(count, len(sampled)):
+        while len(chosen) < min(count, int((~taken_S).sum()) + len(chosen)):
+            gain_S[taken_S] = -1
             place = int(gain_S.argmax())
             chosen.append(place)
+            taken_S[place] = True
             new_S = np.flatnonzero(ball_SS[place] & open_S)
             open_S[new_S] = False
             gain_S -= ball_SS[:, new_S].sum(1)
-            gain_S[chosen] = -1
         return sampled[chosen]
+
+    def _cover(
+        self, situation: Situation, count: int, rng: np.random.Generator
+    ) -> tuple[Int64, NDArray[np.bool_], float]:
+        """Places of the sample, which of them lie in the ball of which, and the cosine at delta; of a pool that is
+        small enough all of it, once.
+        """
+        rows = situation.embedding_ND
+        whole = len(situation) <= self.sample
+        if whole and (known := self.covers.get(id(rows))) and known[0] is rows:
+            return known[1:]
+        sampled = rng.permutation(situation.unlabelled)[: max(self.sample, count)]
+        if whole:
+            sampled, rng = np.arange(len(situation)), np.random.default_rng(0)
+        lowest = self._lowest_similarity(rows[rng.permutation(sampled)[:2000]], rng)
+        ball_SS = _balls(rows[sampled], rows[sampled], lowest)
+        if whole:
+            self.covers[id(rows)] = rows, sampled, ball_SS, lowest
+        return sampled, ball_SS, lowest
 
     def _lowest_similarity(self, embedding_SD: Float32, rng: np.random.Generator) -> float:
         """The cosine at distance delta."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.active.kernel import likeness
 from engines.active.vectors import Float32
 
 
@@ -25,7 +26,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class Arena:
-    """One pool and one task. feature_NF: what the head reads; embedding_ND, views: what strategies see, unit norm."""
+    """One pool and one task. feature_NF: what the head reads; embedding_ND, views: what strategies see, unit norm.
+
+    widths: of the senses that lie side by side in the features; empty where the features are places in a kernel.
+    """
 
     name: str
     feature_NF: Float32
@@ -35,6 +39,7 @@ class Arena:
     label_N: Float32
     label_T: Float32
     kinds: tuple[Kind, ...] = field(default=())
+    widths: tuple[int, ...] = ()
 
     def at_rate(self, rate: float, rng: np.random.Generator) -> Arena:
         """With so many positives left, in pool and test, that they are this share; the negatives stay."""
@@ -53,6 +58,18 @@ class Arena:
             label_T=self.label_T[test],
             kinds=tuple(replace(kind, pool_N=kind.pool_N[pool], test_T=kind.test_T[test]) for kind in self.kinds),
         )
+
+
+def kernelled(arena: Arena, kernel_NM: Float32 | None = None) -> tuple[Arena, Float32]:
+    """The arena with places in its kernel as features, pool first; and the kernel of the pool with pool and test.
+
+    kernel_NM: where it is known already, of another task on the same features.
+    """
+    both_MF = np.concatenate([arena.feature_NF, arena.feature_TF])
+    if kernel_NM is None:
+        kernel_NM = likeness(arena.feature_NF, both_MF, arena.widths)
+    place_N1, place_T1 = np.split(np.arange(len(both_MF), dtype=np.float32)[:, None], [len(arena.feature_NF)])
+    return replace(arena, feature_NF=place_N1, feature_TF=place_T1, widths=()), kernel_NM
 
 
 def _thinned(label_N: Float32, rate: float, rng: np.random.Generator) -> NDArray[np.int64]:

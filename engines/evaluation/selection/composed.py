@@ -57,6 +57,7 @@ def arenas(features: Path, words: Path) -> dict[str, Arena]:
             label_N=label_M[pool],
             label_T=label_M[test],
             kinds=tuple(Kind(name, of_M[pool], of_M[test]) for name, of_M in of_kind.items()),
+            widths=tuple(SIZES.values()),
         )
 
     def shows(row: Row, things: Sequence[str]) -> bool:

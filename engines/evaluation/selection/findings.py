@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.evaluation.resampling import seed_error
-from engines.evaluation.selection.study import LSB, STEADY, Outcome
+from engines.evaluation.selection.study import LSB, STEADY, WHOLE_KIND, Outcome
 from engines.evaluation.study import Estimate
 
 Float64 = NDArray[np.float64]
@@ -145,7 +145,7 @@ def _mean(seeds: dict[int, Outcome], measure: Measure) -> Estimate:
 
 
 def _behind(by: dict[str, dict[int, Outcome]], name: str, measure: Measure) -> Estimate | None:
-    if name == LSB or LSB not in by:
+    if name in (LSB, WHOLE_KIND) or LSB not in by:
         return None
     common = sorted(by[LSB].keys() & by[name].keys())
     return _estimate(np.array([measure(by[LSB][seed]) - measure(by[name][seed]) for seed in common]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from engines.active.vectors import Float32
 from engines.evaluation.metrics import average_precision, recall_at_false_positives, recall_at_precision
 from engines.evaluation.selection.arena import Arena, Kind
 from engines.evaluation.selection.loop import Loop, Make
@@ -23,7 +24,8 @@ class Steady(msgspec.Struct, frozen=True):
 
 
 class Emerging(msgspec.Struct, frozen=True):
-    """After each round, (R,): videos of the kind found, its recall at 5 % false positives, AP on all other clips.
+    """After each round, (R,): videos of the kind found, copies once; its recall at 5 % false positives; AP on all other
+    clips.
 
     others_before: that AP before the first round. recall, others: empty where the head was not judged.
     """
@@ -33,6 +35,30 @@ class Emerging(msgspec.Struct, frozen=True):
     recall: tuple[float, ...]
     others: tuple[float, ...]
     others_before: float
+
+
+def whole_kind(arena: Arena, kind: Kind, rng: np.random.Generator, setup: Setup = USUAL) -> Emerging:
+    """What the head makes of the known labels and of all videos of the kind: what a hunt can come to."""
+    start = rng.choice(np.flatnonzero(~kind.pool_N), KNOWN, False)
+    kin = np.flatnonzero(kind.pool_N)
+    rounds = len(setup.hunts)
+    found, recall, others = [], [], []
+    for place in (start, np.concatenate([start, kin])):
+        score_T = setup.head.fit(arena.feature_NF[place], arena.label_N[place], rng).scores(arena.feature_TF)
+        found.append(int(kind.pool_N[place].sum()))
+        recall.append(_recall_of(arena, kind, score_T))
+        others.append(_others_of(arena, kind, score_T))
+    labels = tuple(int(sum(setup.hunts[: number + 1])) for number in range(rounds))
+    return Emerging(labels, (found[1],) * rounds, (recall[1],) * rounds, (others[1],) * rounds, others[0])
+
+
+def _recall_of(arena: Arena, kind: Kind, score_T: Float32) -> float:
+    this_T = (arena.label_T == 0) | kind.test_T
+    return recall_at_false_positives(kind.test_T[this_T].astype(np.float32), score_T[this_T])
+
+
+def _others_of(arena: Arena, kind: Kind, score_T: Float32) -> float:
+    return average_precision(arena.label_T[~kind.test_T], score_T[~kind.test_T])
 
 
 def steady(arena: Arena, make: Make, rng: np.random.Generator, setup: Setup = USUAL) -> Steady:
@@ -56,17 +82,17 @@ def emerging(arena: Arena, kind: Kind, make: Make, rng: np.random.Generator, set
     start = rng.choice(np.flatnonzero(~kind.pool_N), KNOWN, False)
     reports = rng.choice(np.flatnonzero(kind.pool_N), REPORTS, False)
     loop = Loop(arena, make, np.concatenate([start, reports]), reports, rng, setup)
-    this, old = (arena.label_T == 0) | kind.test_T, ~kind.test_T
-    labels, found, recall, others, total = [], [], [], [], 0
-    before = average_precision(arena.label_T[old], loop.test_scores()[old])
+    labels, found, recall, others = [], [], [], []
+    kin = np.zeros(0, np.int64)
+    before = _others_of(arena, kind, loop.test_scores())
     for number, count in enumerate(setup.hunts):
         chosen = loop.round(count, is_last=number + 1 == len(setup.hunts), is_hunt=True).chosen
-        total += int(kind.pool_N[chosen].sum())
+        kin = np.concatenate([kin, chosen[kind.pool_N[chosen]]])
         labels.append(sum(setup.hunts[: number + 1]))
-        found.append(total)
+        found.append(len(np.unique(arena.embedding_ND[kin], axis=0)))
         if not setup.judged:
             continue
         score_T = loop.test_scores()
-        recall.append(recall_at_false_positives(kind.test_T[this].astype(np.float32), score_T[this]))
-        others.append(average_precision(arena.label_T[old], score_T[old]))
+        recall.append(_recall_of(arena, kind, score_T))
+        others.append(_others_of(arena, kind, score_T))
     return Emerging(tuple(labels), tuple(found), tuple(recall), tuple(others), before)

@@ -11,13 +11,13 @@ import numpy as np
 
 from engines.evaluation.goals import signed
 from engines.evaluation.selection.findings import HuntFound, SteadyFound
-from engines.evaluation.selection.study import ABLATIONS, LSB
+from engines.evaluation.selection.study import ABLATIONS, LSB, WHOLE_KIND
 from engines.evaluation.study import Estimate
 from engines.evaluation.tables import markdown
 
 PAGE, RESULTS = "README.md", "results.json"
 #: What is no published strategy to beat.
-NOT_PUBLISHED = (LSB, "random", *ABLATIONS)
+NOT_PUBLISHED = (LSB, "random", WHOLE_KIND, *ABLATIONS)
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -52,22 +52,25 @@ def goals(steady: Sequence[SteadyFound], hunts: Sequence[HuntFound]) -> list[Goa
             bar = ">= +0.005, or within the interval and >= -0.005"
             found.append(Goal(f"{arena}: area of LSB over {best.strategy}, the best published", bar, signed(gain), met))
         if LSB in rows and "random" in rows:
-            lead = rows[LSB].recall.value - rows["random"].recall.value
-            found.append(
-                Goal(f"{arena}: R@P80 of LSB over random, last round", ">= +0.20", f"{lead:+.3f}", lead >= 0.2)
-            )
+            chance = rows["random"].recall.value
+            lead, left = rows[LSB].recall.value - chance, 1 - chance
+            bar = ">= +0.20" if left >= 0.2 else f">= +0.20, but random leaves {left:+.2f} at most"
+            found.append(Goal(f"{arena}: R@P80 of LSB over random, last round", bar, f"{lead:+.3f}", lead >= 0.2))
     return found + _hunt_goals(hunts)
 
 
 def _hunt_goals(hunts: Sequence[HuntFound]) -> list[Goal]:
-    ratios, gains, losses, kept = {}, {}, {}, {}
+    ratios, gains, losses, kept, left = {}, {}, {}, {}, {}
     for kind in dict.fromkeys(one.kind for one in hunts):
         rows = {one.strategy: one for one in hunts if one.kind == kind}
         rivals = [one for name, one in rows.items() if name not in NOT_PUBLISHED]
         if LSB in rows and rivals:
             ours = rows[LSB]
             ratios[kind] = ours.found[0] / max(1e-9, *(one.found[0] for one in rivals))
-            gains[kind] = ours.recall.value - max(one.recall.value for one in rivals)
+            best = max(one.recall.value for one in rivals)
+            gains[kind] = ours.recall.value - best
+            if WHOLE_KIND in rows:
+                left[kind] = rows[WHOLE_KIND].recall.value - best
             losses[kind] = ours.others.value - max(one.others.value for one in rivals)
             kept[kind] = ours.kept.value
     if not ratios:
@@ -80,17 +83,27 @@ def _hunt_goals(hunts: Sequence[HuntFound]) -> list[Goal]:
     return [
         Goal(finds, ">= 5", f"{mean:.1f}", mean >= 5),
         _on_worst("... on the worst kind", ratios, 2, "{:.1f}"),
-        Goal(recall, ">= +0.20", f"{gained:+.3f}", gained >= 0.2),
-        _on_worst("... on the worst kind", gains, 0.1, "{:+.3f}"),
+        Goal(
+            recall,
+            ">= +0.20" + _left(float(np.mean(list(left.values()))) if left else None),
+            f"{gained:+.3f}",
+            gained >= 0.2,
+        ),
+        _on_worst("... on the worst kind", gains, 0.1, "{:+.3f}", _left(min(left.values(), default=None))),
         _on_worst(f"{others}, over that before the hunt, worst kind", kept, -0.01, "{:+.3f}"),
         _on_worst(f"{others}, over the best published, worst kind", losses, -0.01, "{:+.3f}"),
     ]
 
 
-def _on_worst(name: str, values: Mapping[str, float], bar: float, shape: str) -> Goal:
+def _left(most: float | None) -> str:
+    """What labels of the whole kind would bring."""
+    return "" if most is None else f"; the whole kind: {most:+.3f}"
+
+
+def _on_worst(name: str, values: Mapping[str, float], bar: float, shape: str, left: str = "") -> Goal:
     kind = min(values, key=values.__getitem__)
     bar_shown = f">= {bar:+.2f}" if abs(bar) < 1 else f">= {bar:g}"
-    return Goal(name, bar_shown, f"{shape.format(values[kind])} ({kind})", values[kind] >= bar)
+    return Goal(name, bar_shown + left, f"{shape.format(values[kind])} ({kind})", values[kind] >= bar)
 
 
 def write_report(results: Results, folder: Path) -> list[Path]:
@@ -174,9 +187,11 @@ def _signed(estimate: Estimate | None) -> str:
     return "-" if estimate is None else signed(estimate)
 
 
-INTRODUCTION = """The head is a logistic regression, fitted anew each round; the network itself is not trained. Features
-are of frozen public towers: they know no label, so that a new kind is new to them as well. LSB was tuned on other seeds
-than those shown. Intervals are over seeds: which labels came first, and chance; pool and test are the same for all.
+INTRODUCTION = """The head is a logistic regression on how alike clips are in each sense (cosines and their squares:
+`engines.active.kernel`), fitted anew each round, the same for every strategy; the network itself is not trained.
+Features are of frozen public towers: they know no label, so that a new kind is new to them as well. Head and LSB were
+tuned on other seeds than those shown. Intervals are over seeds: which labels came first, and chance; pool and test are
+the same for all.
 """
 
 STEADY_TEXT = """## A steady stream
@@ -184,7 +199,8 @@ STEADY_TEXT = """## A steady stream
 ![AP over labels](curves.svg)
 
 80 labels, 8 of them positive, then 13 rounds of 60. Mean AP is over the rounds, on the test. The last column but one:
-labels until the AP that 800 random ones reach.
+labels until the AP that 800 random ones reach. Strategies that are not here were 0.005 or more behind the best on every
+pool with weights on values as head.
 """
 
 HUNT_TEXT = """## A kind that is new
@@ -192,5 +208,6 @@ HUNT_TEXT = """## A kind that is new
 ![Videos of the new kind among 60 labels](finds.svg)
 
 400 labels without the kind, three reports of it, then 4 rounds of 30. Other strategies have the reports as labels, too.
-"AP, others" is of all clips that are not of the kind: what hunting costs elsewhere.
+"AP, others" is of all clips that are not of the kind: what hunting costs elsewhere. "The whole kind" is no strategy:
+the head has the 400 labels, and those of all clips of the kind in the pool.
 """

@@ -6,20 +6,22 @@ Shape letters: S seeds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 import numpy as np
 
-from engines.active.arms import Reach
+from engines.active.arms import ERRORS, LIKELY_ARM, POSITIVES, PROBE, REPORTS, UNCERTAIN, Reach
 from engines.active.broaden import Lsb, Options
+from engines.active.kernel import GramHead
 from engines.active.strategies import PUBLISHED
-from engines.evaluation.selection.arena import Arena
+from engines.active.vectors import Float32
+from engines.evaluation.selection.arena import Arena, kernelled
 from engines.evaluation.selection.drift import Drift
 from engines.evaluation.selection.loop import Make
-from engines.evaluation.selection.regimes import Emerging, Steady, emerging, steady
+from engines.evaluation.selection.regimes import Emerging, Steady, emerging, steady, whole_kind
 from engines.evaluation.selection.setup import USUAL, Setup
 
 LSB = Lsb.name
@@ -38,13 +40,22 @@ COMPARED = (
     "prob_cover",
     LSB,
 )
-#: They fit k-means every round, so they have fewer seeds.
-SLOW, SLOW_SEEDS = ("typiclust", "prob_cover"), 4
+#: No strategy: all of a new kind is labelled.
+WHOLE_KIND = "the whole kind"
+#: In a steady stream: chance, and what came first on some pool with weights on values as head.
+STREAMED = ("random", "margin", "likely", "badge", "seals", LSB)
+#: They take ten times as long as others, so they have fewer seeds.
+SLOW, SLOW_SEEDS = ("typiclust", "prob_cover"), 10
 #: Whether a promise is kept is beyond a head of one layer, so that a steady stream of it teaches nothing here.
 HUNTED_ONLY = "clickbait"
 RATES = (0.117, 0.01)
 
 
+UNSEEDED = (UNCERTAIN, LIKELY_ARM, PROBE)
+#: More than any cosine.
+NONE_THE_SAME = 2.0
+#: Hunts where every clip is there twice, beside LSB as it is.
+COPIES_KEPT = "lsb_copies_kept"
 #: LSB without one of its parts each; they hunt only, as a steady stream hardly broadens.
 ABLATIONS: Mapping[str, Options] = {
     "lsb_fused_only": Options(reach=Reach(views=False)),
@@ -55,7 +66,12 @@ ABLATIONS: Mapping[str, Options] = {
     "lsb_rejects_forgotten": Options(reach=Reach(unlike=0)),
     "lsb_k_20": Options(reach=Reach(k=20)),
     "lsb_k_500": Options(reach=Reach(k=500)),
-    "lsb_all_slots": Options(unsure=0, unsure_hunting=0),
+    "lsb_all_slots": Options(unsure=0, unsure_hunting=0, unsure_seeking=0),
+    "lsb_half_unsure": Options(unsure_hunting=0.5, unsure_seeking=0.5),
+    "lsb_from_reports": Options(arms=(REPORTS, *UNSEEDED)),
+    "lsb_from_positives": Options(arms=(POSITIVES, *UNSEEDED)),
+    "lsb_from_errors": Options(arms=(ERRORS, *UNSEEDED)),
+    COPIES_KEPT: Options(same=NONE_THE_SAME, reach=Reach(same=NONE_THE_SAME)),
 }
 
 
@@ -108,6 +124,8 @@ class Task:
         if self.regime == STEADY:
             return Outcome(*self.key, steady=steady(self.arena, maker(self.strategy), rng, self.setup))
         kind = next(kind for kind in self.arena.kinds if kind.name == self.regime)
+        if self.strategy == WHOLE_KIND:
+            return Outcome(*self.key, emerging=whole_kind(self.arena, kind, rng, self.setup))
         return Outcome(*self.key, emerging=emerging(self.arena, kind, maker(self.strategy), rng, self.setup))
 
 
@@ -121,14 +139,51 @@ def maker(strategy: str) -> Make:
 def tasks(arenas: Mapping[str, Arena], seeds: Sequence[int], strategies: Sequence[str] = COMPARED) -> list[Task]:
     """Seed by seed, so that a stopped study leaves whole comparisons. Pools with kinds are hunted in too."""
     found = []
-    streams = [arena for name, arena in arenas.items() if name != HUNTED_ONLY]
-    thinned = [arena.at_rate(rate, np.random.default_rng(0)) for arena in streams for rate in RATES]
+    grounds = _grounds(arenas)
+    thinned = [
+        (arena.at_rate(rate, np.random.default_rng(0)), setup)
+        for name, (arena, setup) in grounds.items()
+        if name != HUNTED_ONLY
+        for rate in RATES
+    ]
+    twice = [(_twice(arena), setup) for arena, setup in grounds.values()]
     for number, seed in enumerate(seeds):
         quick = [one for one in strategies if one not in SLOW or number < SLOW_SEEDS]
         found += [
-            Task(arena, kind.name, one, seed) for arena in arenas.values() for kind in arena.kinds for one in quick
+            Task(arena, kind.name, one, seed, setup)
+            for arena, setup in grounds.values()
+            for kind in arena.kinds
+            for one in (*quick, WHOLE_KIND)
+            if one != COPIES_KEPT
         ]
-        found += [Task(arena, STEADY, one, seed) for arena in thinned for one in quick if one not in ABLATIONS]
+        if COPIES_KEPT in quick:
+            found += [
+                Task(arena, kind.name, one, seed, setup)
+                for arena, setup in twice
+                for kind in arena.kinds
+                for one in (LSB, COPIES_KEPT)
+            ]
+        found += [Task(arena, STEADY, one, seed, setup) for arena, setup in thinned for one in quick if one in STREAMED]
+    return found
+
+
+def _twice(arena: Arena) -> Arena:
+    """With every clip of the pool a second time: what re-uploads cost."""
+    pool, test = np.repeat(np.arange(len(arena.label_N)), 2), np.arange(len(arena.label_T))
+    again = arena.only(pool, test)
+    kinds = tuple(replace(kind, name=f"{kind.name}, uploaded twice") for kind in again.kinds)
+    return replace(again, name=f"{arena.name}, uploaded twice", kinds=kinds)
+
+
+def _grounds(arenas: Mapping[str, Arena]) -> dict[str, tuple[Arena, Setup]]:
+    """Each arena with the kernel that its heads read; tasks on the same features share one."""
+    found: dict[str, tuple[Arena, Setup]] = {}
+    shared: tuple[Float32, GramHead] | None = None
+    for name, arena in arenas.items():
+        known = shared[1].kernel_NM if shared and shared[0] is arena.feature_NF else None
+        places, kernel_NM = kernelled(arena, known)
+        shared = arena.feature_NF, GramHead(kernel_NM)
+        found[name] = places, Setup(head=shared[1])
     return found
 
 

@@ -56,7 +56,8 @@ def _sets(data: Path, cache: Path, advance: Callable[[], object]) -> dict[str, t
 
 
 def _arena(name: str, feature_NF: Float32, feature_TF: Float32, label_M: Float32) -> Arena:
-    return Arena(name, feature_NF, feature_TF, unit(feature_NF), {}, label_M[:POOL], label_M[POOL:])
+    widths = (feature_NF.shape[1],)
+    return Arena(name, feature_NF, feature_TF, unit(feature_NF), {}, label_M[:POOL], label_M[POOL:], widths=widths)
 
 
 def _embedded(titles: list[str], path: Path, advance: Callable[[], object]) -> Float32:

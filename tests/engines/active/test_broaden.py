@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,13 +44,28 @@ def test_what_reports_led_to_is_broadened_from_in_turn(planted: Planted) -> None
     assert seeds == [int(planted.new[0]), *found]
 
 
-def test_half_of_a_batch_is_where_the_model_is_unsure_while_there_is_such(planted: Planted) -> None:
+def test_slots_go_to_a_new_kind_until_enough_of_it_is_found_and_back_to_what_the_model_is_unsure_of(
+    planted: Planted,
+) -> None:
     situation = reported(planted)
+    enough = Memory(kin={REPORTS: [planted.ids[place] for place in planted.new[3 : 3 + Options().enough]]})
     for seed in range(5):
-        arms = [pick.arm for pick in Lsb(planted.ids).picks(situation, 20, rng(seed))]
-        assert arms.count(UNCERTAIN) >= 10
+        seeking, later = (
+            [pick.arm for pick in Lsb(planted.ids, memory).picks(situation, 20, rng(seed))].count(UNCERTAIN)
+            for memory in (Memory(), msgspec.structs.replace(enough))
+        )
+        assert 4 <= seeking < 10
+        assert later >= 14
     only = Options(arms=(REPORTS,))
     assert len(Lsb(planted.ids, options=only).picks(situation, 20, rng())) == 20
+
+
+def test_spaces_serve_again_until_the_embeddings_change(planted: Planted) -> None:
+    first = Lookalikes(planted.situation, Reach(), rng())
+    labelled = reported(planted)
+    assert Lookalikes(labelled, Reach(), rng(), first).spaces is first.spaces
+    moved = replace(labelled, embedding_ND=labelled.embedding_ND.copy())
+    assert Lookalikes(moved, Reach(), rng(), first).spaces is not first.spaces
 
 
 def test_without_reports_no_slot_looks_for_them(planted: Planted) -> None:

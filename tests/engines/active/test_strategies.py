@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -127,6 +128,17 @@ def test_prob_cover_covers_the_largest_open_clusters_first() -> None:
     assert where[ProbCover(clusters=3).query(Situation(rows, label_N, label_N), 3, rng())].tolist() == [0, 1, 2]
     label_N[0] = 1
     assert where[ProbCover(clusters=3).query(Situation(rows, label_N, label_N), 2, rng())].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("make", [TypiClust, lambda: ProbCover(clusters=5)])
+def test_what_a_small_pool_is_divided_into_is_kept_until_its_embeddings_change(make: Callable[[], Strategy]) -> None:
+    rows, blank = (unit(rng().standard_normal((300, 6))) for _ in range(2)), np.full(300, np.nan, np.float32)
+    first, moved = (Situation(embedding_ND, blank, blank) for embedding_ND in rows)
+    moved = replace(moved, embedding_ND=moved.embedding_ND[::-1].copy())
+    strategy = make()
+    batches = [strategy.query(first, 8, rng(seed)).tolist() for seed in (0, 5)]
+    assert batches[0] == batches[1]
+    assert strategy.query(moved, 8, rng()).tolist() == make().query(moved, 8, rng(9)).tolist() != batches[0]
 
 
 @pytest.mark.parametrize("strategy", [Seals(k=10), AnchorAl(k=10)])

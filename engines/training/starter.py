@@ -25,7 +25,7 @@ from engines.training.arms import Workshop
 from engines.training.calibrate import bent, calibrate, thresholds
 from engines.training.checkpoint import StarterCard, load_starter, save_checkpoint
 from engines.training.curves import write_epochs
-from engines.training.features import TRAIN, VAL, FeatureSet
+from engines.training.features import HEARING, TRAIN, VAL, FeatureSet
 from engines.training.known import representatives
 from engines.training.recipes import STARTER_PREPROCESSING, StarterRecipe
 from engines.training.tuning.judge import BATCH, logits
@@ -77,7 +77,8 @@ def train_starter(
     """
     feature_set, vectors = open_features(features, words, without)
     privacy = feature_set.header.audio_privacy
-    sizes = replace(recipe.sizes(vectors), audio_privacy=privacy)
+    hearing = features / HEARING if feature_set.header.hearing else None
+    sizes = replace(recipe.sizes(vectors), audio_privacy=privacy, hearing=hearing is not None)
     shop = Workshop(feature_set, vectors, sizes, recipe.tune)
     model, began = shop.model(ARM, recipe.seed), time.monotonic()
     earlier = None if start is None else _begin_with(model, start, shop, words)
@@ -96,7 +97,12 @@ def train_starter(
     training = lineage(feature_set, shop.sizes, recipe.tune, progress, recipe.seed, time.monotonic() - began)
     card = _card(recipe, shop, model, words, {"recipe": recipe.name, **training, **provenance}, earlier)
     network = starter_network(
-        words / WORDS, seed=recipe.seed, layers=recipe.layers, audio_layers=recipe.audio_layers, privacy=privacy
+        words / WORDS,
+        seed=recipe.seed,
+        layers=recipe.layers,
+        audio_layers=recipe.audio_layers,
+        privacy=privacy,
+        hearing=hearing,
     )
     remember(model, feature_set)
     model.give(network)

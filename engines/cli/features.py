@@ -47,15 +47,9 @@ def features(
     use_threads(threads)
     keep_freed_memory()
     with errors_told():
-        extractor = Extractor(
-            dataset,
-            out,
-            starter_towers(audio_privacy, None if hearing is None else hearing / HEARING),
-            STARTER_PREPROCESSING,
-            copies=augment,
-            noisy=noisy,
-            seen_in=seen_in,
-        )
+        chosen = starter_towers(audio_privacy, None if hearing is None else hearing / HEARING)
+        sizes = STARTER_PREPROCESSING
+        extractor = Extractor(dataset, out, chosen, sizes, copies=augment, noisy=noisy, seen_in=seen_in)
         with progress("features", len(range(part, extractor.shards, parts))) as advance:
             rejected = extractor.run(advance, part=part, parts=parts)
     if as_json:

@@ -113,6 +113,11 @@ class FeatureSet:
         self._text = [self._encoded(row.fields) for row in self.rows]
 
     @property
+    def hearing(self) -> Path | None:
+        """The tuned layers that sound was heard with."""
+        return self.folder / HEARING if self.header.hearing else None
+
+    @property
     def versions(self) -> tuple[str, ...]:
         """Names of what `batch` can take sound from."""
         return self.header.versions

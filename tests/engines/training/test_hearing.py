@@ -33,7 +33,7 @@ def published() -> Yamnet:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Maps of 48 clips of two windows, a third of them of a source of their own; a bell and a dog have channels each."""
+    """Maps of 48 clips of two windows, a third of them of another source; a bell and a dog have channels each."""
     rng = np.random.default_rng(0)
     maps = torch.from_numpy(rng.random((48, 2, MAP_TIME * MAP_BANDS, CHANNELS), np.float32))
     rows = []

@@ -49,7 +49,7 @@ def learn_to_hear(
         "published": {"name": sources.YAMNET.name, "sha256": sources.YAMNET.sha256},
         "area_under_roc": {"published layers": before, "tuned": after},
         "seconds": round(time.monotonic() - began),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
     write_json(out / REPORT, report)
     return report

@@ -20,6 +20,13 @@ def features(
     audio_privacy: Annotated[
         AudioPrivacy, typer.Option(help="What is stored of sound: everything, class scores, or no voices.")
     ] = AudioPrivacy.NONE,
+    hearing: Annotated[
+        Path | None,
+        typer.Option(help="Folder of tuned hearing: what `earshot hearing` wrote. None: YAMNet as published."),
+    ] = None,
+    seen_in: Annotated[
+        Path | None, typer.Option(help="Features of the same data set with another hearing: frames are taken over.")
+    ] = None,
     part: Annotated[int, typer.Option(min=0, help="Make every PARTS-th shard, from this one on.")] = 0,
     parts: Annotated[int, typer.Option(min=1, help="How many processes share the work.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. None: one per core.")] = None,
@@ -28,6 +35,7 @@ def features(
     """Decode every clip as the stream does, run the frozen towers, and store the features for training."""
     need_training_packages()
     from engines.training.extract import Extractor, keep_freed_memory
+    from engines.training.features import HEARING
     from engines.training.recipes import STARTER_PREPROCESSING
     from engines.training.threads import use_threads
     from engines.training.towers import starter_towers
@@ -39,9 +47,9 @@ def features(
     use_threads(threads)
     keep_freed_memory()
     with errors_told():
-        extractor = Extractor(
-            dataset, out, starter_towers(audio_privacy), STARTER_PREPROCESSING, copies=augment, noisy=noisy
-        )
+        chosen = starter_towers(audio_privacy, None if hearing is None else hearing / HEARING)
+        sizes = STARTER_PREPROCESSING
+        extractor = Extractor(dataset, out, chosen, sizes, copies=augment, noisy=noisy, seen_in=seen_in)
         with progress("features", len(range(part, extractor.shards, parts))) as advance:
             rejected = extractor.run(advance, part=part, parts=parts)
     if as_json:

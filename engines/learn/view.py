@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from engines.data.public.manifest import Row, write_dataset
-from engines.training.features import HEADER, read_header, shard_path, write_json
+from engines.training.features import HEADER, HEARING, read_header, shard_path, write_json
 
 
 def write_view(features: Path, out: Path, rows: Sequence[Row], *, made_with: dict[str, Any]) -> None:
@@ -23,8 +23,13 @@ def write_view(features: Path, out: Path, rows: Sequence[Row], *, made_with: dic
     out.mkdir(parents=True, exist_ok=True)
     for version in header.versions:
         for shard in range(-(-header.clips // header.shard_clips)):
-            link = shard_path(out, version, shard)
-            link.unlink(missing_ok=True)
-            link.symlink_to(shard_path(features, version, shard).resolve())
+            _link(shard_path(out, version, shard), shard_path(features, version, shard))
+    if header.hearing:
+        _link(out / HEARING, features / HEARING)
     dataset = write_dataset(out, rows, made_with=made_with, licences={})
     write_json(out / HEADER, msgspec.structs.replace(header, dataset=dataset.sha256))
+
+
+def _link(link: Path, target: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.resolve())

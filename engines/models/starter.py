@@ -27,6 +27,7 @@ from engines.models.pretrained import (
     WINDOW_TOKENS,
 )
 from engines.models.pretrained.efficientnet_lite import EfficientNetLite0
+from engines.models.pretrained.hearing import Hearing
 from engines.models.pretrained.open_nsfw import OpenNsfw
 from engines.models.pretrained.words import WordVectors
 from engines.models.pretrained.yamnet import Yamnet
@@ -55,7 +56,10 @@ SOUND_FEATURES = WINDOW_FEATURES + SOUND_CLASSES
 
 @dataclass(frozen=True, kw_only=True)
 class StarterSizes:
-    """Everything that decides the shapes of a starter network's parameters, and what its audio tower leaves out."""
+    """Everything that decides the shapes of a starter network's parameters, and what its audio tower leaves out.
+
+    hearing: tokens of sound come of last layers that are tuned (`pretrained.hearing`).
+    """
 
     vocabulary_size: int
     word_features: int
@@ -67,6 +71,7 @@ class StarterSizes:
     window_samples: int = WINDOW_SAMPLES
     sample_rate_hz: int = SAMPLE_RATE_HZ
     audio_privacy: AudioPrivacy = AudioPrivacy.NONE
+    hearing: bool = False
 
 
 class Projection(nn.Module):
@@ -110,11 +115,15 @@ class StarterVision(nn.Module):
 
 
 class StarterAudio(nn.Module):
-    """YAMNet for tokens, names and the prior; with `privacy`, all three come of what may be stored."""
+    """YAMNet for tokens, names and the prior; with `privacy`, all three come of what may be stored.
 
-    def __init__(self, size: int, privacy: AudioPrivacy = AudioPrivacy.NONE) -> None:
+    With `hearing` the embedding in the tokens is that of tuned last layers; names and the prior stay YAMNet's own.
+    """
+
+    def __init__(self, size: int, privacy: AudioPrivacy = AudioPrivacy.NONE, *, hearing: bool = False) -> None:
         super().__init__()
         self.backbone = Yamnet()
+        self.hearing = Hearing() if hearing else None
         self.privacy = audio_privacy(privacy)
         self.project = Projection(SOUND_FEATURES, size, WINDOW_TOKENS)
         self.shots: Tensor
@@ -122,12 +131,12 @@ class StarterAudio(nn.Module):
 
     def features(self, windows_FS: Tensor) -> Tensor:
         """float32 (F, 15600) in [-1, 1] -> features_FPC float32 (F, 3, 1545), which `project` takes."""
-        features_FPC: Tensor = self.privacy(sound_features(*self.backbone(windows_FS)))
+        features_FPC: Tensor = self.privacy(sound_features(*heard(self.backbone, self.hearing, windows_FS)))
         return features_FPC
 
     def forward(self, windows_FS: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """float32 (F, 15600) in [-1, 1] -> tokens_FPD, classes_FI, class_scores_FI, priors_FR (violent)."""
-        embedding_FPC, logits_FPC = self.backbone(windows_FS)
+        embedding_FPC, logits_FPC = heard(self.backbone, self.hearing, windows_FS)
         features_FPC = self.privacy(sound_features(embedding_FPC, logits_FPC))
         # A shot is over sooner than a window: the loudest place decides, while names are of the whole window.
         if isinstance(self.privacy, Stored):
@@ -190,13 +199,15 @@ class StarterNetwork(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.vision = StarterVision(sizes.embedding_size)
-        self.audio = StarterAudio(sizes.embedding_size, sizes.audio_privacy)
+        self.audio = StarterAudio(sizes.embedding_size, sizes.audio_privacy, hearing=sizes.hearing)
         self.text = StarterText(sizes.embedding_size, sizes.vocabulary_size, sizes.word_features, sizes.heads)
         self.fusion = GroundedFusion(
             sizes.embedding_size, sizes.heads, layers=sizes.layers, audio_layers=sizes.audio_layers
         )
         for backbone in (self.vision.backbone, self.vision.nsfw, self.audio.backbone, self.text.words):
             backbone.requires_grad_(False)
+        if self.audio.hearing is not None:
+            self.audio.hearing.requires_grad_(False)
 
     @property
     def specs(self) -> dict[str, GraphSpec]:
@@ -208,6 +219,13 @@ class StarterNetwork(nn.Module):
             classes=tuple(PRIORS),
             priors={modality: len(names) for modality, names in PRIORS.items()},
         )
+
+
+def heard(backbone: Yamnet, hearing: Hearing | None, windows_FS: Tensor) -> tuple[Tensor, Tensor]:
+    """float32 (F, 15600) -> embedding (F, 3, 1024), of `hearing` if there is any, and YAMNet's logits (F, 3, 521)."""
+    map_FCHW = backbone.map(backbone.log_mel(windows_FS))
+    embedding_FPC, logits_FPC = backbone.from_map(map_FCHW)
+    return (embedding_FPC if hearing is None else hearing(map_FCHW)), logits_FPC
 
 
 def sound_features(embedding_FPC: Tensor, logits_FPC: Tensor) -> Tensor:

@@ -33,10 +33,11 @@ def leave_out(folder: Path, out: Path, choice: AudioPrivacy, on_shard: Callable[
     something was left out of it already: what is gone does not come back as something else.
     """
     header = read_header(folder)
-    if header.audio_privacy != AudioPrivacy.NONE or choice == AudioPrivacy.NONE:
+    if header.audio_privacy != AudioPrivacy.NONE or header.hearing or choice == AudioPrivacy.NONE:
+        hearing = "tuned" if header.hearing else "published"
         raise ValueError(
-            f"{folder}: came features with audio privacy {str(header.audio_privacy)!r} and the wish for "
-            f"{str(choice)!r}, expected 'none' and something to leave out"
+            f"{folder}: came features of {hearing} hearing with audio privacy {str(header.audio_privacy)!r} and the "
+            f"wish for {str(choice)!r}, expected published hearing, 'none', and something to leave out"
         )
     out.mkdir(parents=True, exist_ok=True)
     kept = audio_privacy(choice)

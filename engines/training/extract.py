@@ -9,7 +9,7 @@ import ctypes
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engines.bundle import Preprocessing
@@ -26,7 +26,7 @@ from engines.data.decoding import decode
 from engines.data.public.manifest import DATASET_FILE, MANIFEST_FILE, Row, read_dataset, read_rows
 from engines.privacy import AudioPrivacy
 from engines.training import channel
-from engines.training.features import CLIPS, HEADER, FeatureHeader, read_header, shard_path, write_json
+from engines.training.features import CLIPS, HEADER, HEARING, FeatureHeader, read_header, shard_path, write_json
 
 #: Clips of one shard: 300 MB of pixels that lie on the disk while it is made.
 SHARD_CLIPS = 256
@@ -45,13 +45,16 @@ Float32 = NDArray[np.float32]
 class FrozenTowers:
     """uint8 (F, 3, H, W) or float32 (F, S) -> (F, P, C); `fingerprint` names the weights.
 
-    audio_privacy: what `audio` has left out already.
+    audio_privacy: what `audio` has left out already. hearing: the file of tuned layers that are part of `audio`;
+    published: the fingerprint without them.
     """
 
     vision: Callable[[Tensor], Tensor]
     audio: Callable[[Tensor], Tensor]
     fingerprint: str
     audio_privacy: AudioPrivacy = AudioPrivacy.NONE
+    hearing: Path | None = None
+    published: str | None = None
 
 
 def fingerprint(*modules: nn.Module) -> str:
@@ -75,13 +78,19 @@ class Extractor:
         *,
         copies: int = 0,
         noisy: bool = False,
+        splits: Container[str] | None = None,
+        seen_in: Path | None = None,
         shard_clips: int = SHARD_CLIPS,
     ) -> None:
         """`copies` augmented versions of training sound; `noisy`: also test sound in noise.
 
-        Raises `ValueError` when the folder holds features of something else.
+        splits: of the clips that are wanted; None: all.
+        seen_in: features with another hearing, whose frames are taken over.
+
+        Raises `ValueError` when either folder holds features of something else.
         """
         self._dataset, self._out, self._towers, self._sizes = dataset, out, towers, preprocessing
+        self._splits, self._seen_in = splits, seen_in
         self._rows = read_rows(dataset)
         versions = (CLIPS, *(f"augmented_{copy}" for copy in range(copies)))
         versions += tuple(f"noise_{db}db" for db in NOISE_DB) if noisy else ()
@@ -93,7 +102,10 @@ class Extractor:
             shard_clips=shard_clips,
             versions=versions,
             audio_privacy=towers.audio_privacy,
+            hearing=towers.hearing is not None,
         )
+        if seen_in is not None:
+            self._check_seen(seen_in)
         self._check_folder()
 
     @property
@@ -111,6 +123,13 @@ class Extractor:
             on_shard()
         return rejected
 
+    def _check_seen(self, folder: Path) -> None:
+        there, asked = read_header(folder), msgspec.structs.replace(self._header, towers=self._towers.published or "")
+        for name in ("towers", "preprocessing", "dataset", "shard_clips"):
+            came, wanted = getattr(there, name), getattr(asked, name)
+            if came != wanted:
+                raise ValueError(f"{folder}: came frames seen with {name} {came}, expected {wanted}; leave it out")
+
     def _check_folder(self) -> None:
         self._out.mkdir(parents=True, exist_ok=True)
         if (self._out / HEADER).exists():
@@ -125,17 +144,24 @@ class Extractor:
             self._header = msgspec.structs.replace(self._header, versions=versions)
         for name in (DATASET_FILE, MANIFEST_FILE):
             shutil.copyfile(self._dataset / name, self._out / name)
+        if self._towers.hearing is not None:
+            shutil.copyfile(self._towers.hearing, self._out / HEARING)
         write_json(self._out / HEADER, self._header)
 
     def _make(self, shard: int, versions: Sequence[str]) -> list[str]:
         start = shard * self._header.shard_clips
-        rows = self._rows[start : start + self._header.shard_clips]
+        numbered = list(enumerate(self._rows))[start : start + self._header.shard_clips]
+        numbered = [(n, row) for n, row in numbered if self._splits is None or row.split in self._splits]
+        rows = [row for _, row in numbered]
         with tempfile.TemporaryDirectory(dir=self._out, prefix="decoded-") as scratch:
             clips = decode([row.path(self._dataset) for row in rows], Path(scratch), self._sizes)
         for version in versions:
             chosen = [n for n, row in enumerate(rows) if _wanted(version, row)]
-            tensors = {"clips": torch.tensor([start + n for n in chosen], dtype=torch.int64)}
-            if version == CLIPS:
+            tensors = {"clips": torch.tensor([numbered[n][0] for n in chosen], dtype=torch.int64)}
+            if version == CLIPS and self._seen_in is not None:
+                there = load_file(shard_path(self._seen_in, CLIPS, shard))
+                tensors |= {name: tensor for name, tensor in there.items() if name.startswith("vision_")}
+            elif version == CLIPS:
                 frames = [torch.from_numpy(clips[n].frames_TCHW) for n in chosen]
                 seconds = [clips[n].frame_seconds_T for n in chosen]
                 tensors |= _stored("vision", self._seen(frames), seconds)

@@ -30,6 +30,8 @@ from engines.spec import TASKS
 from engines.tokenizer import TextTokenizer
 
 HEADER = "features.json"
+#: Tuned last layers of YAMNet, as `earshot hearing` writes them.
+HEARING = "hearing.safetensors"
 SCHEMA = 1
 #: The version of the clips that holds frames as well as sound.
 CLIPS = "clips"
@@ -41,7 +43,10 @@ Store = Mapping[str, Tensor]
 
 
 class FeatureHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What decides every feature: a folder made from anything else cannot be continued."""
+    """What decides every feature: a folder made from anything else cannot be continued.
+
+    hearing: sound was heard with the tuned layers in the folder's `HEARING`.
+    """
 
     towers: str
     preprocessing: Preprocessing
@@ -50,6 +55,7 @@ class FeatureHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     shard_clips: int
     versions: tuple[str, ...]
     audio_privacy: AudioPrivacy = AudioPrivacy.NONE
+    hearing: bool = False
     schema: int = SCHEMA
 
 
@@ -105,6 +111,11 @@ class FeatureSet:
         self.targets_NK[:, k] /= HIGHEST_GRADE
         self.tokenizer = tokenizer
         self._text = [self._encoded(row.fields) for row in self.rows]
+
+    @property
+    def hearing(self) -> Path | None:
+        """The tuned layers that sound was heard with."""
+        return self.folder / HEARING if self.header.hearing else None
 
     @property
     def versions(self) -> tuple[str, ...]:

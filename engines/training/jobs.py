@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engines.orphans import end_with_parent
@@ -32,7 +32,8 @@ class Source:
     def open(self) -> Workshop:
         """Raises `ValueError` when features or words are not whole."""
         features, words = open_features(self.features, self.words, self.without)
-        return Workshop(features, words, STARTER.sizes(words), self.options)
+        sizes = replace(STARTER.sizes(words), hearing=features.header.hearing)
+        return Workshop(features, words, sizes, self.options)
 
 
 def train_side_by_side(

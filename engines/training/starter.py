@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engines.bundle import TOKENIZER
 from engines.models.pretrained.assemble import starter_network
 from engines.models.pretrained.words import WordVectors, load_words
+from engines.models.starter import StarterNetwork
 from engines.spec import TASKS
 from engines.tokenizer import TextTokenizer
 from engines.training.arms import Workshop
@@ -77,7 +78,7 @@ def train_starter(
     """
     feature_set, vectors = open_features(features, words, without)
     privacy = feature_set.header.audio_privacy
-    sizes = replace(recipe.sizes(vectors), audio_privacy=privacy)
+    sizes = replace(recipe.sizes(vectors), audio_privacy=privacy, hearing=feature_set.header.hearing)
     shop = Workshop(feature_set, vectors, sizes, recipe.tune)
     model, began = shop.model(ARM, recipe.seed), time.monotonic()
     earlier = None if start is None else _begin_with(model, start, shop, words)
@@ -95,15 +96,24 @@ def train_starter(
         return out / CHECKPOINT
     training = lineage(feature_set, shop.sizes, recipe.tune, progress, recipe.seed, time.monotonic() - began)
     card = _card(recipe, shop, model, words, {"recipe": recipe.name, **training, **provenance}, earlier)
-    network = starter_network(
-        words / WORDS, seed=recipe.seed, layers=recipe.layers, audio_layers=recipe.audio_layers, privacy=privacy
-    )
+    network = _with_towers(recipe, words, feature_set)
     remember(model, feature_set)
     model.give(network)
     save_checkpoint(out / CHECKPOINT, network, card)
     write_epochs(out / CURVES, progress.history)
     (out / STATE).unlink(missing_ok=True)
     return out / CHECKPOINT
+
+
+def _with_towers(recipe: StarterRecipe, words: Path, features: FeatureSet) -> StarterNetwork:
+    return starter_network(
+        words / WORDS,
+        seed=recipe.seed,
+        layers=recipe.layers,
+        audio_layers=recipe.audio_layers,
+        privacy=features.header.audio_privacy,
+        hearing=features.hearing,
+    )
 
 
 def _begin_with(model: Tunable, start: Path, shop: Workshop, words: Path) -> StarterCard:

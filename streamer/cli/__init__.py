@@ -14,6 +14,7 @@ from engines.cli.build import build
 from engines.cli.calibrate import calibrate
 from engines.cli.distil import distil
 from engines.cli.export import export
+from engines.cli.hearing import hearing
 from engines.cli.learn import learn
 from engines.cli.quantise import quantise
 from engines.cli.train import train
@@ -63,6 +64,7 @@ app.add_typer(world_commands.app, name="world", rich_help_panel=MODELS)
 app.add_typer(privacy_commands.app, name="privacy", rich_help_panel=MODELS)
 app.add_typer(dataset_commands.app, name="dataset", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(distil)
+app.command(rich_help_panel=MODELS)(hearing)
 app.command(rich_help_panel=MODELS)(train)
 app.command(rich_help_panel=MODELS)(arms)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)

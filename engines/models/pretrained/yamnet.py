@@ -6,6 +6,8 @@ frequency, P tokens of a window.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,9 @@ from engines.models.spectrum import PowerSpectrum
 FRAME_SAMPLES, HOP_SAMPLES, FOURIER = 400, 160, 512
 BANDS, LOWEST_HZ, HIGHEST_HZ, OFFSET = 64, 125.0, 7500.0, 0.001
 STEM = 32
+#: Pairs of convolutions at the end that may be tuned (`hearing.py`): all that work at the last resolution.
+LAST_PAIRS = 2
+LAYERS_OF_PAIR = 4
 #: Channels out and stride of each pair of depthwise and pointwise convolution.
 LAYERS = (
     (64, 1),
@@ -55,13 +60,7 @@ class Yamnet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.log_mel = YamnetLogMel()
-        layers: list[nn.Module] = [SameConvolution(1, STEM, 3, stride=2), nn.ReLU6()]
-        channels = STEM
-        for outputs, stride in LAYERS:
-            layers += [SameConvolution(channels, channels, 3, stride, groups=channels), nn.ReLU6()]
-            layers += [SameConvolution(channels, outputs, 1), nn.ReLU6()]
-            channels = outputs
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(SameConvolution(1, STEM, 3, stride=2), nn.ReLU6(), *pairs(STEM, LAYERS))
         self.unit: Tensor
         self.register_buffer("unit", torch.ones(()))
         self.classifier = nn.Linear(WINDOW_FEATURES, SOUND_CLASSES)
@@ -75,9 +74,40 @@ class Yamnet(nn.Module):
 
     def from_mel(self, mel_FTM: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mel float32 (F, 96, 64) -> the same as `forward`."""
-        map_FCHW: Tensor = self.layers(mel_FTM[:, None])
+        return self.from_map(self.map(mel_FTM))
+
+    def map(self, mel_FTM: Tensor) -> Tensor:
+        """Log-mel float32 (F, 96, 64) -> map_FCHW (F, 512, 6, 4), what the last pairs of layers work on."""
+        map_FCHW = mel_FTM[:, None]
+        for layer in self._parts()[0]:
+            map_FCHW = layer(map_FCHW)
+        return map_FCHW
+
+    def from_map(self, map_FCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """What `map` gives -> the same as `forward`."""
+        for layer in self._parts()[1]:
+            map_FCHW = layer(map_FCHW)
         features_FPC = self.unit * map_FCHW.mean(3).transpose(1, 2)
         return features_FPC, self.classifier(features_FPC)
+
+    def last_layers(self) -> list[nn.Module]:
+        """Those of `LAST_PAIRS`, as they are."""
+        return self._parts()[1]
+
+    def _parts(self) -> tuple[list[nn.Module], list[nn.Module]]:
+        layers = list(self.layers)
+        border = len(layers) - LAYERS_OF_PAIR * LAST_PAIRS
+        return layers[:border], layers[border:]
+
+
+def pairs(channels: int, sizes: Sequence[tuple[int, int]]) -> list[nn.Module]:
+    """Depthwise and pointwise convolutions, each before its ReLU6: (channels out, stride) for each pair."""
+    layers: list[nn.Module] = []
+    for outputs, stride in sizes:
+        layers += [SameConvolution(channels, channels, 3, stride, groups=channels), nn.ReLU6()]
+        layers += [SameConvolution(channels, outputs, 1), nn.ReLU6()]
+        channels = outputs
+    return layers
 
 
 def mel_filters() -> Tensor:

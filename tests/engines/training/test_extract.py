@@ -13,7 +13,7 @@ from torch import Tensor
 from engines.bundle import Preprocessing
 from engines.data.public.manifest import Row, write_dataset
 from engines.training.extract import Extractor, FrozenTowers, fingerprint
-from engines.training.features import CLIPS, shard_path
+from engines.training.features import CLIPS, HEARING, read_header, shard_path
 from tests.engines.training.synthetic import feature_set
 from tests.media.rendering import render_sound, render_video, sine
 
@@ -106,6 +106,31 @@ def test_features_of_other_towers_are_not_mixed_in(dataset: Path, extracted: Pat
     other = FrozenTowers(see, hear, "b" * 64)
     with pytest.raises(ValueError, match="choose another folder"):
         extractor(dataset, extracted, other)
+
+
+def test_frames_are_taken_over_from_features_with_another_hearing(
+    dataset: Path, extracted: Path, tmp_path: Path
+) -> None:
+    def louder(windows_FS: Tensor) -> Tensor:
+        return 2 * hear(windows_FS)
+
+    tuned = tmp_path / "tuned.safetensors"
+    tuned.write_bytes(b"weights")
+    towers = FrozenTowers(see, louder, "c" * 64, hearing=tuned, published="a" * 64)
+    Extractor(dataset, tmp_path / "out", towers, SIZES, seen_in=extracted, shard_clips=3).run()
+    before, after = load_file(shard_path(extracted, CLIPS, 0)), load_file(shard_path(tmp_path / "out", CLIPS, 0))
+    assert torch.equal(before["vision_features"], after["vision_features"])
+    assert not torch.equal(before["audio_features"], after["audio_features"])
+    assert (tmp_path / "out" / HEARING).read_bytes() == b"weights" and read_header(tmp_path / "out").hearing
+    strange = FrozenTowers(see, louder, "c" * 64, hearing=tuned, published="e" * 64)
+    with pytest.raises(ValueError, match="came frames seen with towers"):
+        Extractor(dataset, tmp_path / "other", strange, SIZES, seen_in=extracted, shard_clips=3)
+
+
+def test_clips_of_other_splits_are_passed_over(dataset: Path, tmp_path: Path) -> None:
+    Extractor(dataset, tmp_path, TOWERS, SIZES, copies=1, splits=("val",), shard_clips=3).run()
+    assert load_file(shard_path(tmp_path, CLIPS, 0))["clips"].tolist() == [1]
+    assert load_file(shard_path(tmp_path, CLIPS, 1))["clips"].tolist() == []
 
 
 def test_a_fingerprint_is_of_the_weights() -> None:

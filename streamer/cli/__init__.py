@@ -16,6 +16,7 @@ from engines.cli.distil import distil
 from engines.cli.export import export
 from engines.cli.learn import learn
 from engines.cli.quantise import quantise
+from engines.cli.remember import remember
 from engines.cli.select import select
 from engines.cli.train import train
 from engines.cli.verify import verify
@@ -68,6 +69,7 @@ app.command(rich_help_panel=MODELS)(select)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)
+app.command(rich_help_panel=MODELS)(remember)
 app.command(rich_help_panel=MODELS)(quantise)
 app.command(rich_help_panel=MODELS)(build)
 app.command(rich_help_panel=MODELS)(verify)

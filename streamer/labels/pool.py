@@ -13,6 +13,7 @@ from itertools import islice
 import msgspec
 import numpy as np
 
+from engines.known import joined
 from streamer.fetch import redact
 from streamer.labels.choices import LEAST_YES
 from streamer.labels.merge import Merged
@@ -40,7 +41,7 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scores: dict[Task, float]
     bundle: str
     event_id: str
-    novelty: float
+    novelty: float | None
     title: str = ""
     uri: str | None = None
     query: str | None = None
@@ -126,7 +127,7 @@ def pool_rows(
                 scores=entry.scores,
                 bundle=entry.bundle_id,
                 event_id=event.event_id,
-                novelty=known.novelty,
+                novelty=joined(known.novelty),
                 title=event.title,
                 uri=redact(event.uri),
                 query=event.query,

@@ -116,7 +116,9 @@ class Known:
         senses = {name: Sense(*parts) for name, parts in arrays.items()}
         for name, sense in senses.items():
             if sense.width != width:
-                raise ValueError(f"{path.name}: {name} came {sense.width} wide, expected {width} as the bundle's tokens")
+                raise ValueError(
+                    f"{path.name}: {name} came {sense.width} wide, expected {width} as the bundle's tokens"
+                )
         return cls(senses)
 
 
@@ -124,7 +126,7 @@ _PARTS = ("mean", "directions", "rows", "distances")
 
 
 def pooled_tokens(token_XD: NDArray[np.floating]) -> Float32:
-    """The mean of a video's tokens of one sense, at least one, float32 (D,). Tokens in half precision, as they are kept."""
+    """The mean of a video's tokens of one sense, one or more, in half precision as they are kept: float32 (D,)."""
     return np.asarray(token_XD.astype(np.float16).mean(axis=0, dtype=np.float32), np.float32)
 
 

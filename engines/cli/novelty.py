@@ -23,7 +23,7 @@ def novelty(
     features: Annotated[Path, typer.Option(help="Folder of features, made by `earshot dataset features`.")],
     out: Annotated[Path, typer.Option(help="Folder for the page and results.json; older ones are replaced.")],
     words: Annotated[
-        Path | None, typer.Option(help="Folder with words.safetensors: also measure frozen towers, which takes minutes.")
+        Path | None, typer.Option(help="Folder with words.safetensors; measures frozen towers as well, in minutes.")
     ] = None,
     replicates: Annotated[int, typer.Option(min=2, help="Of the bootstrap over sources for intervals.")] = 300,
     as_json: JsonOption = False,
@@ -53,7 +53,8 @@ def novelty(
         print_json(results)
         return
     for one in results.novelty.thresholds:
-        typer.echo(f"{one.space:<14} from {one.distance:.3f} on: {one.alarms.value:.2%} of {one.clips} known test clips")
+        called = f"{one.alarms.value:.2%} of {one.clips} known test clips"
+        typer.echo(f"{one.space:<14} from {one.distance:.3f} on: {called}")
     for two in results.novelty.groups:
         told = f"AUC {two.auc.value:.3f} ({two.auc.low:.3f} to {two.auc.high:.3f})"
         typer.echo(f"{two.space:<14} {two.group:<38} {two.things:>3} things  {told}")

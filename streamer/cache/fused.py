@@ -101,4 +101,6 @@ def _parsed(body: bytes) -> tuple[Fused, Coverage] | None:
     coverage = msgspec.json.decode(body[coverage_start:], type=Coverage)
     pairs = zip(Modality, novelty_M.tolist(), strict=True)
     novelty = {modality: value for modality, value in pairs if value != _UNKNOWN}
+    if not all(0 <= value <= 1 for value in novelty.values()):
+        return None
     return Fused(logits_K, without_KM, embedding_D, novelty, attention, seen, heard), coverage

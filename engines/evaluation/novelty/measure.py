@@ -48,7 +48,8 @@ class Held(msgspec.Struct, frozen=True):
     @property
     def group(self) -> str:
         """Things that are told alike."""
-        return f"{self.sense}{', decides a label' * self.restricted}{', never learnt' * (not self.learnt)}{', chosen on' * self.tuned}"
+        parts = ((self.restricted, "decides a label"), (not self.learnt, "never learnt"), (self.tuned, "chosen on"))
+        return ", ".join([self.sense, *(words for holds, words in parts if holds)])
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -121,11 +122,11 @@ def measured(clips: Clips, resampling: Resampling, on_thing: Callable[..., None]
 def thresholds(clips: Clips, resampling: Resampling) -> Iterator[Threshold]:
     """Set on validation clips, and tried on the test clips of sources that the network has learnt from."""
     test_N, strange_N = clips.of_split("test"), clips.strange
-    val_N, train_N, known_T = clips.of_split("val"), clips.of_split("train"), ~strange_N[test_N]
+    val_N, known_T = clips.of_split("val"), ~strange_N[test_N]
     weights_BT = resampling.weights_BN[:, known_T]
     for space in clips.spaces:
         parts = (val_N & ~strange_N, test_N & ~strange_N)
-        set_on_M, tried_on_T = (space.said(part_N, train_N) for part_N in parts)
+        set_on_M, tried_on_T = (space.said(part_N) for part_N in parts)
         for rate in RATES:
             distance = 1 - rate if space.is_share else float(np.quantile(set_on_M, 1 - rate))
             called_T = (tried_on_T >= distance).astype(np.float64)
@@ -134,9 +135,7 @@ def thresholds(clips: Clips, resampling: Resampling) -> Iterator[Threshold]:
             yield Threshold(space.name, rate, distance, alarms, int(known_T.sum()))
 
 
-def _held_out(
-    clips: Clips, sense: str, thing: str, tuned: bool, resampling: Resampling
-) -> list[tuple[Held, Float64]]:
+def _held_out(clips: Clips, sense: str, thing: str, tuned: bool, resampling: Resampling) -> list[tuple[Held, Float64]]:
     """In each space, with the AUC of each replicate. Other clips of sources that are strange are left out."""
     has_N = clips.have(sense, thing)
     anyhow_N = clips.have("seen", thing) | clips.have("heard", thing)

@@ -94,16 +94,17 @@ def _shown(estimate: Estimate, digits: int = 3) -> str:
     return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
 
 
-INTRODUCTION = f"""A thing is held out by leaving every training clip that has it out of those that novelty is made with;
-test clips with it should then be newer than the others. `novelty` of verdicts is what users get, `novelty_by` one sense
-of it: the share of validation clips that lie nearer to {NEIGHBOURS} of the training clips, by the mean of their tokens in
-{DIRECTIONS} whitened directions. The network's embedding is what its heads judge by: there, and in what frozen towers make
-of pictures and sounds, novelty is the distance to the nearest training clip. Things with at least {FEWEST_CLIPS} test
-clips; known test clips are of kinds of sources that the network was trained on. Intervals are over source groups.
+INTRODUCTION = f"""A thing is held out by leaving every training clip that has it out of those that novelty is made
+with; test clips with it should then be newer than the others. `novelty` of verdicts is what users get, `novelty_by` one
+sense of it: the share of validation clips that lie nearer to {NEIGHBOURS} of the training clips, by the mean of their
+tokens in {DIRECTIONS} whitened directions. The network's embedding is what its heads judge by: there, and in what frozen
+towers make of pictures and sounds, novelty is the distance to the nearest training clip. Things with at least
+{FEWEST_CLIPS} test clips; known test clips are of kinds of sources that the network was trained on. Intervals are over
+source groups.
 """
 
 GROUPS_TEXT = """The network has been trained on the things it is to find new, but for those that were never learnt, and
-the tokens come of that training. "Chosen on": things on whose test clips the settings of `novelty` were chosen (each other
-one of the things that were learnt); the rest were not looked at for it. "Found at 1 %": share of clips with the thing at
-the threshold that one of a hundred clips without it reaches; what tells nothing finds as many.
+the tokens come of that training. "Chosen on": things on whose test clips the settings of `novelty` were chosen, every
+other one of those that were learnt; the rest was not. "Found at 1 %": share of clips with the thing at the threshold
+that one of a hundred clips without it reaches; what tells nothing finds as many.
 """

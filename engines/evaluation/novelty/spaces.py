@@ -41,7 +41,7 @@ class Space(Protocol):
     def novelty(self, of_N: Mask, known_N: Mask) -> Float32:
         """Of the clips `of_N` when `known_N` are the training clips that are kept, float32 (T,)."""
 
-    def said(self, of_N: Mask, train_N: Mask) -> Float32:
+    def said(self, of_N: Mask) -> Float32:
         """Of the clips `of_N` with nothing held out, float32 (T,)."""
 
 
@@ -51,15 +51,16 @@ class Distances:
 
     name: str
     embedding_ND: Float32
+    train_N: Mask
     is_share: bool = False
 
     def novelty(self, of_N: Mask, known_N: Mask) -> Float32:
         """As of `Space`."""
         return 1 - highest(self.embedding_ND[of_N], self.embedding_ND[known_N])[0]
 
-    def said(self, of_N: Mask, train_N: Mask) -> Float32:
+    def said(self, of_N: Mask) -> Float32:
         """As of `Space`."""
-        return self.novelty(of_N, train_N)
+        return self.novelty(of_N, self.train_N)
 
 
 class Senses:
@@ -109,7 +110,7 @@ class Shares:
         """As of `Space`; the validation clips' shares are made anew with the training clips, as the bundle's were."""
         return self._joined(self.senses.without(of_N, known_N))
 
-    def said(self, of_N: Mask, train_N: Mask) -> Float32:
+    def said(self, of_N: Mask) -> Float32:
         """As of `Space`: by what the bundle keeps."""
         return self._joined(self.senses.told(self.senses.known.senses, of_N))
 
@@ -159,11 +160,11 @@ def open_clips(bundle: Bundle, features: Path, words: Path | None, on_batch: Cal
     senses = Senses(pooled, held_N, bundle.known)
     spaces: list[Space] = [Shares(VERDICT, tuple(pooled), senses)]
     spaces += [Shares(BY[name], (name,), senses) for name in pooled]
-    spaces.append(Distances(NETWORK, said.embedding_ND))
+    spaces.append(Distances(NETWORK, said.embedding_ND, train_N))
     views = {} if words is None else clip_views(features, words, every)
     for name, view in VIEWS.items() if views else ():
         of_clips = views[view][places]
-        spaces.append(Distances(name, unit(compressed(of_clips[train_N], of_clips, SIZES[view])[1])))
+        spaces.append(Distances(name, unit(compressed(of_clips[train_N], of_clips, SIZES[view])[1]), train_N))
     return Clips(rows, tuple(spaces), without)
 
 

@@ -74,6 +74,10 @@ class Senses:
         self.known, self._pooled, self._held_N = known, pooled, held_N
         self._last: tuple[bytes, dict[str, Float32]] = b"", {}
 
+    def of(self, known: Known) -> Senses:
+        """The same clips and another bundle's."""
+        return Senses(self._pooled, self._held_N, known)
+
     def without(self, of_N: Mask, known_N: Mask) -> dict[str, Float32]:
         """As of `told`, of the clips that are kept alone. The last answer is remembered: several spaces ask for it."""
         asked = of_N.tobytes() + known_N.tobytes()

@@ -25,6 +25,7 @@ from engines.learn.registry import Registry
 from engines.learn.rows import choose
 from engines.learn.stored import judge_stored
 from engines.learn.view import write_view
+from engines.spec import GRAPHS
 from engines.training.checkpoint import load_starter
 from engines.training.features import FeatureSet
 from engines.training.recipes import TUNED
@@ -92,6 +93,35 @@ def test_the_report_compares_on_the_gate_and_counts_labels(place: Path) -> None:
     assert "<table>" in (folder / "report.html").read_text()
     lineage = Bundle.load(folder / "bundle").training["learn"]
     assert lineage["gate"] == read_gate(place / "gate.json").sha256
+
+
+def test_the_candidate_keeps_clips_that_were_learnt_from_to_tell_new_ones_by(place: Path) -> None:
+    bundle = Bundle.load(Path(json.loads((place / "told.json").read_text())["folder"]) / "bundle")
+    (view,) = (place / "registry" / "runs").glob("*/view")
+    rows = read_rows(view)
+    assert bundle.known is not None
+    assert set(bundle.known.senses) == {"vision", "audio"}
+    assert len(bundle.known.senses["vision"].row_NV) == sum(row.split == "train" for row in rows)
+
+
+def test_a_bundle_made_to_remember_again_differs_in_that_alone(features: Path, place: Path, tmp_path: Path) -> None:
+    folder = Path(json.loads((place / "told.json").read_text())["folder"]) / "bundle"
+    command = ["remember", str(folder), "--features", str(features), "--out", str(tmp_path / "new"), "--json"]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 0, told.output
+    old, new = Bundle.load(folder), Bundle.load(tmp_path / "new")
+    assert json.loads(told.stdout)["id"] == new.id != old.id
+    assert all(new.fingerprint(graph) == old.fingerprint(graph) for graph in GRAPHS)
+    assert (new.calibration, new.thresholds, new.training) == (old.calibration, old.thresholds, old.training)
+    again = CliRunner().invoke(app, [*command[:5], str(tmp_path / "new"), "--json"])
+    assert json.loads(again.stdout)["id"] == new.id
+
+
+def test_features_of_other_towers_are_not_remembered_by(features: Path, tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["remember", "world", "--features", str(features), "--out", str(tmp_path)])
+    assert told.exit_code == 1
+    assert "was trained on features of towers" in told.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_of_the_gate_is_in_what_was_trained_on(place: Path) -> None:

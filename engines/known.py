@@ -10,7 +10,7 @@ Shape letters: N training clips, M validation clips, D embedding size, V directi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -130,13 +130,13 @@ def pooled_tokens(token_XD: NDArray[np.floating]) -> Float32:
     return np.asarray(token_XD.astype(np.float16).mean(axis=0, dtype=np.float32), np.float32)
 
 
-def joined(novelty: Mapping[str, float]) -> float | None:
+def joined(shares: Collection[float]) -> float | None:
     """Of a video by the senses that it has: the chance that all of as many senses of an ordinary clip lie nearer.
 
     The highest to the power of how many there are (Sidak 1967): one sense out of the ordinary is enough, and having
     more of them raises no more alarms. Exact where senses are independent. None without any.
     """
-    return max(novelty.values()) ** len(novelty) if novelty else None
+    return max(shares) ** len(shares) if shares else None
 
 
 def fitted(pooled_ND: Float32, held_MD: Float32) -> Sense:

@@ -59,7 +59,7 @@ def decide(
             attribution={m: float(scores.attribution_KM[k, i]) for i, m in enumerate(Modality)},
             missing_modalities=missing,
             coverage=case.coverage,
-            novelty=joined(fused.novelty),
+            novelty=joined(fused.novelty.values()),
             novelty_by=dict(fused.novelty),
             latency_ms=latency_ms,
             cost=cost,

@@ -127,7 +127,7 @@ def pool_rows(
                 scores=entry.scores,
                 bundle=entry.bundle_id,
                 event_id=event.event_id,
-                novelty=joined(known.novelty),
+                novelty=joined(known.novelty.values()),
                 title=event.title,
                 uri=redact(event.uri),
                 query=event.query,

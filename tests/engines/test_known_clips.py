@@ -76,11 +76,11 @@ def test_senses_that_are_missing_take_no_part(known: Known) -> None:
 
 def test_joined_raises_no_more_alarms_than_one_sense() -> None:
     rng = np.random.default_rng(0)
-    pairs = [joined({"vision": seen, "audio": heard}) for seen, heard in rng.random((20_000, 2))]
+    pairs = [joined(pair.tolist()) for pair in rng.random((20_000, 2))]
     assert np.mean(np.array(pairs) >= 0.95) == pytest.approx(0.05, abs=0.005)
-    assert joined({"vision": 0.2, "audio": 0.999}) == pytest.approx(0.998, abs=1e-4)
-    assert joined({"audio": 0.7}) == 0.7
-    assert joined({}) is None
+    assert joined([0.2, 0.999]) == pytest.approx(0.998, abs=1e-4)
+    assert joined([0.7]) == 0.7
+    assert joined([]) is None
 
 
 def test_the_middle_of_all_clips_is_like_nothing(sense: Sense) -> None:

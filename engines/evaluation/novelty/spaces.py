@@ -120,11 +120,7 @@ class Shares:
 
     def _joined(self, by: Mapping[str, Float32]) -> Float32:
         cases = zip(*(by[name].tolist() for name in self.modalities), strict=True)
-        there = (
-            {name: value for name, value in zip(self.modalities, case, strict=True) if not np.isnan(value)}
-            for case in cases
-        )
-        return np.array([joined(case) or 0.0 for case in there], np.float32)
+        return np.array([joined([one for one in case if not np.isnan(one)]) or 0.0 for case in cases], np.float32)
 
 
 @dataclass(frozen=True)

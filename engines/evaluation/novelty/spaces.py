@@ -33,10 +33,15 @@ VIEWS = {PICTURES: "vision", SOUNDS: "audio"}
 
 
 class Space(Protocol):
-    """One way. is_share: its novelty is a share of validation clips, so that thresholds need not be set."""
+    """One way."""
 
-    name: str
-    is_share: bool
+    @property
+    def name(self) -> str:
+        """One of `VERDICT`, `BY`, `NETWORK`, `PICTURES` and `SOUNDS`."""
+
+    @property
+    def is_share(self) -> bool:
+        """Whether thresholds are the shares themselves."""
 
     def novelty(self, of_N: Mask, known_N: Mask) -> Float32:
         """Of the clips `of_N` when `known_N` are the training clips that are kept, float32 (T,)."""

@@ -1,6 +1,6 @@
 """Clips -> how well novelty tells things that were held out, and how often it is wrong about the others.
 
-A thing is held out by leaving all training clips that have it out of those that distances are taken to. The network
+A thing is held out by leaving all training and validation clips that have it out of those that novelty is made with. The network
 keeps what it has learnt of it, but for things of which it has learnt nothing.
 
 Shape letters: N clips, T test clips that count, B replicates.
@@ -139,7 +139,7 @@ def _held_out(clips: Clips, sense: str, thing: str, tuned: bool, resampling: Res
     """In each space, with the AUC of each replicate. Other clips of sources that are strange are left out."""
     has_N = clips.have(sense, thing)
     anyhow_N = clips.have("seen", thing) | clips.have("heard", thing)
-    train_N, test_N = clips.of_split("train"), clips.of_split("test")
+    test_N = clips.of_split("test")
     counted_N = test_N & (has_N | (~anyhow_N & ~clips.strange))
     label_T = has_N[counted_N].astype(np.float64)
     weights_BT = resampling.weights_BN[:, counted_N[test_N]]
@@ -147,7 +147,7 @@ def _held_out(clips: Clips, sense: str, thing: str, tuned: bool, resampling: Res
     learnt = _is_learnt(clips, thing)
 
     def held(space: Space) -> tuple[Held, Float64]:
-        novelty_T = space.novelty(counted_N, train_N & ~anyhow_N)
+        novelty_T = space.novelty(counted_N, ~anyhow_N)
         value = float(weighted_area_under_roc(label_T, novelty_T, np.ones((1, len(label_T))))[0])
         draw_B = weighted_area_under_roc(label_T, novelty_T, weights_BT)
         auc = Estimate.of(value, resampling.standard_error(draw_B), 0.0, 1)

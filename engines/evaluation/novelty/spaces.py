@@ -43,8 +43,8 @@ class Space(Protocol):
     def is_share(self) -> bool:
         """Whether thresholds are the shares themselves."""
 
-    def novelty(self, of_N: Mask, known_N: Mask) -> Float32:
-        """Of the clips `of_N` when `known_N` are the training clips that are kept, float32 (T,)."""
+    def novelty(self, of_N: Mask, kept_N: Mask) -> Float32:
+        """Of the clips `of_N` when of the training and validation clips only `kept_N` are there, float32 (T,)."""
 
     def said(self, of_N: Mask) -> Float32:
         """Of the clips `of_N` with nothing held out, float32 (T,)."""
@@ -59,9 +59,9 @@ class Distances:
     train_N: Mask
     is_share: bool = False
 
-    def novelty(self, of_N: Mask, known_N: Mask) -> Float32:
+    def novelty(self, of_N: Mask, kept_N: Mask) -> Float32:
         """As of `Space`."""
-        return 1 - highest(self.embedding_ND[of_N], self.embedding_ND[known_N])[0]
+        return 1 - highest(self.embedding_ND[of_N], self.embedding_ND[kept_N & self.train_N])[0]
 
     def said(self, of_N: Mask) -> Float32:
         """As of `Space`."""
@@ -71,23 +71,23 @@ class Distances:
 class Senses:
     """What a bundle would say of each sense if it had been made with other training clips.
 
-    pooled: modality -> float32 (N, D), NaN where a clip lacks it. held_N: the validation clips, which are ordinary.
+    pooled: modality -> float32 (N, D), NaN where a clip lacks it. train_N, held_N: training and validation clips.
     known: what the bundle keeps.
     """
 
-    def __init__(self, pooled: Mapping[str, Float32], held_N: Mask, known: Known) -> None:
-        self.known, self._pooled, self._held_N = known, pooled, held_N
+    def __init__(self, pooled: Mapping[str, Float32], train_N: Mask, held_N: Mask, known: Known) -> None:
+        self.known, self._pooled, self._train_N, self._held_N = known, pooled, train_N, held_N
         self._last: tuple[bytes, dict[str, Float32]] = b"", {}
 
     def of(self, known: Known) -> Senses:
         """The same clips and another bundle's."""
-        return Senses(self._pooled, self._held_N, known)
+        return Senses(self._pooled, self._train_N, self._held_N, known)
 
-    def without(self, of_N: Mask, known_N: Mask) -> dict[str, Float32]:
+    def without(self, of_N: Mask, kept_N: Mask) -> dict[str, Float32]:
         """As of `told`, of the clips that are kept alone. The last answer is remembered: several spaces ask for it."""
-        asked = of_N.tobytes() + known_N.tobytes()
+        asked = of_N.tobytes() + kept_N.tobytes()
         if self._last[0] != asked:
-            self._last = asked, self.told({name: self._fitted(name, known_N) for name in self._pooled}, of_N)
+            self._last = asked, self.told({name: self._fitted(name, kept_N) for name in self._pooled}, of_N)
         return self._last[1]
 
     def told(self, senses: Mapping[str, Sense], of_N: Mask) -> dict[str, Float32]:
@@ -100,10 +100,10 @@ class Senses:
             found[name][there_T] = senses[name].novelty(pooled_TD[there_T])
         return found
 
-    def _fitted(self, name: str, known_N: Mask) -> Sense:
+    def _fitted(self, name: str, kept_N: Mask) -> Sense:
         pooled_ND = self._pooled[name]
-        there_N = ~np.isnan(pooled_ND[:, 0])
-        return fitted(pooled_ND[known_N & there_N], pooled_ND[self._held_N & there_N])
+        there_N = kept_N & ~np.isnan(pooled_ND[:, 0])
+        return fitted(pooled_ND[self._train_N & there_N], pooled_ND[self._held_N & there_N])
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,9 @@ class Shares:
     senses: Senses
     is_share: bool = True
 
-    def novelty(self, of_N: Mask, known_N: Mask) -> Float32:
-        """As of `Space`; the validation clips' shares are made anew with the training clips, as the bundle's were."""
-        return self._joined(self.senses.without(of_N, known_N))
+    def novelty(self, of_N: Mask, kept_N: Mask) -> Float32:
+        """As of `Space`; made anew from the clips that are kept, as the bundle's was."""
+        return self._joined(self.senses.without(of_N, kept_N))
 
     def said(self, of_N: Mask) -> Float32:
         """As of `Space`: by what the bundle keeps."""
@@ -162,7 +162,7 @@ def open_clips(bundle: Bundle, features: Path, words: Path | None, on_batch: Cal
     said = judge_stored(bundle, features, places, on_batch)
     train_N, held_N = (np.array([row.split == split for row in rows]) for split in ("train", "val"))
     pooled = {name: said.pooled[name] for name in bundle.known.senses}
-    senses = Senses(pooled, held_N, bundle.known)
+    senses = Senses(pooled, train_N, held_N, bundle.known)
     spaces: list[Space] = [Shares(VERDICT, tuple(pooled), senses)]
     spaces += [Shares(BY[name], (name,), senses) for name in pooled]
     spaces.append(Distances(NETWORK, said.embedding_ND, train_N))

@@ -55,7 +55,7 @@ def clips() -> Clips:
     train_N, held_N = (np.array([one.split == split for one in rows]) for split in ("train", "val"))
     pooled = {"vision": embedding_ND, "audio": heard_ND}
     kept = [{n: x[of_N & ~np.isnan(x[:, 0])] for n, x in pooled.items()} for of_N in (train_N, held_N)]
-    senses = Senses(pooled, held_N & ~apart_N, known_of(*kept))
+    senses = Senses(pooled, train_N, held_N, known_of(*kept))
     spaces = (Shares(VERDICT, tuple(pooled), senses), *(Shares(BY[name], (name,), senses) for name in pooled))
     return Clips(rows, (*spaces, Distances(NETWORK, unit_ND, train_N)), frozenset({"sesa"}))
 

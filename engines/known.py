@@ -24,7 +24,7 @@ from engines.spec import MARKING
 
 SCHEMA = "earshot-known/1"
 #: Directions that are kept of the tokens, and training clips that a distance is the mean of. Chosen on things held out
-#: beside those that docs/results/novelty reports on: with half as many or twice as many directions fewer are found.
+#: beside those that docs/results/novelty reports on: half or twice as many directions find fewer sights.
 DIRECTIONS, NEIGHBOURS = 48, 20
 #: Training clips that are kept, evenly spaced where there are more: a quarter of a megabyte for each sense.
 MOST_CLIPS = 5_000

@@ -1,7 +1,7 @@
 """Clips -> how well novelty tells things that were held out, and how often it is wrong about the others.
 
-A thing is held out by leaving all training and validation clips that have it out of those that novelty is made with. The network
-keeps what it has learnt of it, but for things of which it has learnt nothing.
+A thing is held out by leaving all training and validation clips that have it out of those that novelty is made with.
+The network keeps what it has learnt of it, but for things of which it has learnt nothing.
 
 Shape letters: N clips, T test clips that count, B replicates.
 """

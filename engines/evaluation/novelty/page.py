@@ -96,11 +96,11 @@ def _shown(estimate: Estimate, digits: int = 3) -> str:
 
 INTRODUCTION = f"""A thing is held out by leaving every training and validation clip that has it out of those that
 novelty is made with; test clips with it should then be newer than the others. `novelty` of verdicts is what users get,
-`novelty_by` one sense of it: the share of validation clips that lie nearer to {NEIGHBOURS} of the training clips, by the
-mean of their tokens in {DIRECTIONS} whitened directions. The network's embedding is what its heads judge by: there, and
-in what the frozen towers make of pictures and sounds, novelty is the distance to the nearest training clip. Things with
-at least {FEWEST_CLIPS} test clips; known test clips are of kinds of sources that the network was trained on. Intervals
-are over source groups.
+`novelty_by` one sense of it: the share of validation clips that lie nearer to {NEIGHBOURS} of the training clips, by
+the mean of their tokens in {DIRECTIONS} whitened directions. The network's embedding is what its heads judge by: there,
+and in what the frozen towers make of pictures and sounds, novelty is the distance to the nearest training clip. Things
+with at least {FEWEST_CLIPS} test clips; known test clips are of kinds of sources that the network was trained on.
+Intervals are over source groups.
 """
 
 GROUPS_TEXT = """The network has been trained on the things it is to find new, but for those that were never learnt, and

@@ -78,6 +78,7 @@ starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed cli
 	$(BIN)/earshot train --recipe starter --data $(FEATURES) --words $(WORDS) --without sesa --threads 1 --out $(STARTER)
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --out $(STARTER)/small
 	$(BIN)/earshot calibrate $(STARTER)/small --data $(DATASET) --without sesa --out engines/bundles/starter
+	$(BIN)/earshot remember engines/bundles/starter --features $(FEATURES) --out engines/bundles/starter
 	$(BIN)/earshot verify engines/bundles/starter --checkpoint $(STARTER)/checkpoint.safetensors
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --exact --out $(STARTER)/exact
 	$(BIN)/earshot verify engines/bundles/starter --against $(STARTER)/exact --data $(DATASET) --batches 1000

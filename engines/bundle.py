@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from engines.calibration import Calibration
+from engines.known import Known
 from engines.notice import Notice, notice_text
 from engines.ort import read_tensors, spec_fault
 from engines.runner import RunnerError
@@ -26,6 +27,8 @@ TOKENIZER = "tokenizer.json"
 #: The names of classes by modality, where a bundle's graphs name what they see or hear.
 NAMES = "names.json"
 NOTICE = "NOTICE"
+#: The clips that novelty is measured by, where a bundle keeps any.
+KNOWN = "known.safetensors"
 SHIPPED = Path(__file__).parent / "bundles"
 
 #: How pixels and samples are made, beyond their sizes: RGB uint8 letterboxed with black, mono float32 in [-1, 1],
@@ -68,6 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     priors: modality -> the categories that its graph judges by itself, in the graph's order.
     members: modality -> prior -> the classes that it is made of, as indices; for priors that are made of classes.
     integers: graphs whose convolutions compute in 8 bits (`engines.activations`).
+    known: the modalities of which the bundle keeps training clips, in `known.safetensors` (`engines.known`).
     """
 
     name: str
@@ -85,11 +89,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     members: dict[str, dict[str, tuple[int, ...]]] = {}
     notices: tuple[Notice, ...] = ()
     integers: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not set(self.integers) <= set(GRAPHS):
             raise ValueError(f"integers: came {list(self.integers)}, expected some of {list(GRAPHS)}")
-        for field in ("classes", "priors", "members"):
+        for field in ("classes", "priors", "members", "known"):
             if not set(getattr(self, field)) <= set(MARKING):
                 raise ValueError(f"{field}: came {sorted(getattr(self, field))}, expected some of {list(MARKING)}")
         for modality, members in self.members.items():
@@ -117,7 +122,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def file_names(self) -> list[str]:
         """Of everything in the folder besides the manifest itself."""
         names = [f"{graph}.onnx" for graph in GRAPHS] + [TOKENIZER]
-        return names + [NAMES] * bool(self.classes) + [NOTICE] * bool(self.notices)
+        return names + [NAMES] * bool(self.classes) + [NOTICE] * bool(self.notices) + [KNOWN] * bool(self.known)
 
 
 class Bundle:
@@ -148,6 +153,8 @@ class Bundle:
         self.notices = manifest.notices
         self.integers = frozenset(manifest.integers)
         self.tokenizer = TextTokenizer.from_file(path / TOKENIZER, sizes.max_text_tokens)
+        #: None: the bundle cannot tell what is new.
+        self.known = Known.load(path / KNOWN, manifest.known, manifest.embedding_size) if manifest.known else None
         self._hashes = manifest.files
 
     @classmethod
@@ -179,6 +186,11 @@ class Bundle:
         if graph == "text":
             parts.append(self._hashes[TOKENIZER])
         return _digest("\n".join(parts).encode())
+
+    @property
+    def known_id(self) -> str:
+        """sha256 hex of the clips that novelty is measured by; empty where there are none."""
+        return self._hashes.get(KNOWN, "")
 
     def __repr__(self) -> str:
         return f"Bundle({self.name!r}, id={self.id[:12]}, {self.path})"

@@ -129,7 +129,8 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             sandbox=sandbox,
             recaller=_recaller(settings, bundle, sandbox, open_cache(settings.cache), sets[0].numerics),
             engines=[
-                (Embedder(engines, bundle.embedding_size), Scorer(engines.fusion, categories)) for engines in sets
+                (Embedder(engines, bundle.embedding_size), Scorer(engines.fusion, categories, bundle.known))
+                for engines in sets
             ],
             judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
             secret=derived(_secret(settings), b"sampling"),

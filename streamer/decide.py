@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from engines.known import joined
 from streamer.evidence import evidence_of
 from streamer.policy import Judgement
 from streamer.records import (
@@ -58,7 +59,8 @@ def decide(
             attribution={m: float(scores.attribution_KM[k, i]) for i, m in enumerate(Modality)},
             missing_modalities=missing,
             coverage=case.coverage,
-            novelty=fused.novelty,
+            novelty=joined(fused.novelty.values()),
+            novelty_by=dict(fused.novelty),
             latency_ms=latency_ms,
             cost=cost,
             decided_at=decided_at,
@@ -93,6 +95,7 @@ def decide_unseen(
             missing_modalities=(Modality.VISION, Modality.AUDIO),
             coverage=None,
             novelty=None,
+            novelty_by={},
             latency_ms=latency_ms,
             cost=Cost(),
             decided_at=decided_at,

@@ -1,7 +1,8 @@
 """What is known of a video and its words: keys, look-up, store. Owns what a cached value may depend on.
 
 A key names everything that decides the value: schema, graph fingerprint (graph and preprocessing), what the engine's
-numbers depend on, sampling plan and content. So the same video with the same words asks for no engine, a changed title
+numbers depend on, sampling plan and content; of what the fusion network said, the clips too that novelty is measured
+by. So the same video with the same words asks for no engine, a changed title
 re-encodes text only, and a new fusion head re-scores without decoding. Calibration and policy come after what is
 remembered.
 """
@@ -33,6 +34,8 @@ class Recaller:
         self._tokenizer = bundle.tokenizer
         engine = f"+{numerics}" if numerics else ""
         self._fingerprints = {graph: bundle.fingerprint(graph) + engine for graph in (*Modality, "fusion")}
+        if bundle.known_id:
+            self._fingerprints["fusion"] += f"+{bundle.known_id}"
         self._cache = cache
         self._plan_id = plan_id
         self._secret = secret

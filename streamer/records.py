@@ -11,6 +11,7 @@ R priors, M modalities.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -426,14 +427,15 @@ class Fused:
     logits_K: float32 before calibration.
     without_KM: float32 logits without modality m (order of `Modality`); the logits themselves where m is missing.
     embedding_D: float32, unit norm, for nearest neighbours.
-    novelty: float32 in [0, 2], cosine distance to the nearest of the training clips that the bundle keeps.
+    novelty: of each modality that the video has and the bundle keeps training clips of, in [0, 1), single precision:
+        the share of ordinary clips that lie nearer to them.
     vision_marks, audio_marks: what the towers said of each frame and window of `attention`.
     """
 
     logits_K: Float32
     without_KM: Float32
     embedding_D: Float32
-    novelty: float
+    novelty: Mapping[Modality, float]
     attention: Attention
     vision_marks: Marks
     audio_marks: Marks
@@ -588,6 +590,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     missing_modalities: tuple[Modality, ...]
     coverage: Coverage | None
     novelty: float | None
+    novelty_by: dict[Modality, float] = {}
     lineage: Lineage
     latency_ms: dict[str, float]
     cost: Cost

@@ -13,6 +13,7 @@ from itertools import chain
 
 import numpy as np
 
+from engines.known import Known, pooled_tokens
 from engines.runner import Runner, RunnerError, RunnerLostError, run_together
 from engines.spec import Array
 from streamer.categories import Categories, raised
@@ -30,9 +31,11 @@ _INPUTS = {
 class Scorer:
     """Runs the fusion graph on batches. Not thread-safe, as its runner."""
 
-    def __init__(self, fusion: Runner, categories: Categories) -> None:
+    def __init__(self, fusion: Runner, categories: Categories, known: Known | None = None) -> None:
+        """known: what novelty is measured by; None: nothing is said of it."""
         self._fusion = fusion
         self._categories = categories
+        self._known = known
 
     def fuse(self, embeddings: Embeddings) -> Fusion:
         """What the network says of every case, in order.
@@ -49,7 +52,7 @@ class Scorer:
                 logits_K=logits_NK[n],
                 without_KM=without_NKM[n],
                 embedding_D=np.asarray(outputs["embedding_ND"][n], np.float32),
-                novelty=float(outputs["novelty_N"][n]),
+                novelty=self._novelty(tokens),
                 attention=_attention(outputs, n, tokens),
                 vision_marks=tokens[Modality.VISION].marks,
                 audio_marks=tokens[Modality.AUDIO].marks,
@@ -75,6 +78,14 @@ class Scorer:
             without_KM=scores_RK[2:].T,
             categories=categories,
         )
+
+    def _novelty(self, tokens: Mapping[Modality, Tokens]) -> dict[Modality, float]:
+        """By modality; one that the video lacks takes no part."""
+        if self._known is None:
+            return {}
+        there = {modality.value: item for modality, item in tokens.items() if item.mask_TP.any()}
+        pooled = {name: pooled_tokens(item.values_TPD[item.mask_TP]) for name, item in there.items()}
+        return {Modality(name): value for name, value in self._known.novelty(pooled).items()}
 
     def _outputs(self, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], Float32]:
         """The network's outputs, and (N, K, M) logits with each modality left out; all runs are started together.

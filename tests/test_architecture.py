@@ -18,6 +18,7 @@ INFERENCE = (
     "engines.spec",
     "engines.bundle",
     "engines.calibration",
+    "engines.known",
     "engines.runner",
     "engines.ort",
     "engines.trt",

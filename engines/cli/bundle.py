@@ -96,6 +96,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "training": bundle.training,
         "classes": {modality: len(names) for modality, names in bundle.classes.items()},
         "priors": bundle.priors,
+        "known": {name: len(sense.row_NV) for name, sense in (bundle.known.senses if bundle.known else {}).items()},
         "categories": msgspec.to_builtins(bundle.calibration.categories),
         "notices": msgspec.to_builtins(bundle.notices),
     }

@@ -21,36 +21,41 @@ from engines.cli.common import (
 def novelty(
     bundle: BundleArgument,
     features: Annotated[Path, typer.Option(help="Folder of features, made by `earshot dataset features`.")],
-    words: Annotated[Path, typer.Option(help="Folder with words.safetensors and tokenizer.json.")],
     out: Annotated[Path, typer.Option(help="Folder for the page and results.json; older ones are replaced.")],
+    words: Annotated[
+        Path | None, typer.Option(help="Folder with words.safetensors; measures frozen towers as well, in minutes.")
+    ] = None,
     replicates: Annotated[int, typer.Option(min=2, help="Of the bootstrap over sources for intervals.")] = 300,
     as_json: JsonOption = False,
 ) -> None:
     """Hold things out of the training clips that novelty is measured to, one by one: are test clips with them far off?
 
-    Also thresholds that 1 % and 5 % of the validation clips reach, and how many known test clips do.
+    Also how many known test clips verdicts call new where they say 0.99 and 0.95, and what a distance is worth that
+    1 % and 5 % of the validation clips reach.
     """
     need_training_packages()
     from engines.bundle import Bundle
     from engines.evaluation.novelty.run import study
 
     with errors_told():
-        places = f"--features {shown_path(features)} --words {shown_path(words)} --out {shown_path(out)}"
+        places = f"--features {shown_path(features)} --out {shown_path(out)}"
+        towers = f" --words {shown_path(words)}" if words else ""
         results, files = study(
             Bundle.load(bundle),
             features,
             words,
             out,
             replicates=replicates,
-            command=f"earshot evaluate novelty {bundle} {places} --replicates {replicates}",
+            command=f"earshot evaluate novelty {bundle} {places}{towers} --replicates {replicates}",
             progress=progress,
         )
     if as_json:
         print_json(results)
         return
     for one in results.novelty.thresholds:
-        typer.echo(f"{one.space:<9} from {one.distance:.3f} on: {one.alarms.value:.2%} of {one.clips} known test clips")
+        called = f"{one.alarms.value:.2%} of {one.clips} known test clips"
+        typer.echo(f"{one.space:<14} from {one.distance:.3f} on: {called}")
     for two in results.novelty.groups:
         told = f"AUC {two.auc.value:.3f} ({two.auc.low:.3f} to {two.auc.high:.3f})"
-        typer.echo(f"{two.space:<9} {two.group:<38} {two.things:>3} things  {told}")
+        typer.echo(f"{two.space:<14} {two.group:<38} {two.things:>3} things  {told}")
     typer.echo(f"written: {', '.join(str(path) for path in files)}")

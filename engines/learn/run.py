@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import msgspec
 
 from engines.bundle import TOKENIZER, Bundle, read_manifest, save_manifest
 from engines.export import export_bundle
+from engines.known import TooFewClipsError
 from engines.learn.compare import compare
 from engines.learn.gate import Gate, places_of, read_gate
 from engines.learn.guessing import guesser
@@ -27,6 +28,7 @@ from engines.learn.labels import Taken, take
 from engines.learn.page import write_report
 from engines.learn.pseudo import PseudoOptions
 from engines.learn.registry import BUNDLE, Registry
+from engines.learn.remember import remember
 from engines.learn.report import Fidelity, GateName, Learnt, Report
 from engines.learn.rows import Chosen, choose
 from engines.learn.stored import batches, judge_stored
@@ -149,6 +151,8 @@ def _exported(run: Path, checkpoint: Path, current: Bundle) -> Path:
         if manifest.priors == current.priors:
             calibration = msgspec.structs.replace(manifest.calibration, categories=categories)
             save_manifest(part, msgspec.structs.replace(manifest, calibration=calibration), Bundle.load(part).classes)
+        with suppress(TooFewClipsError):  # verdicts of such a bundle say nothing of novelty
+            remember(part, run / "view", part)
         part.replace(out)
     return out
 

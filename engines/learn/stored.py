@@ -11,7 +11,7 @@ K tasks.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from engines.bundle import Bundle
+from engines.known import pooled_tokens
 from engines.ort import OrtRunner
 from engines.runner import Runner
 from engines.spec import Array, GraphSpec, Range, TensorSpec
@@ -30,6 +31,8 @@ from engines.training.features import FeatureBatch, FeatureSet
 #: Clips that are judged together.
 BATCH = 32
 MEDIA = ("vision", "audio")
+#: How each modality's tokens and mask are called in the fusion graph.
+_AXES = {"vision": ("NVD", "mask_NV"), "audio": ("NAD", "mask_NA")}
 CUT, TOKENS = "LayerNormalization", "tokens_FPD"
 
 Float32 = NDArray[np.float32]
@@ -37,11 +40,14 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Said:
-    """Of some clips: logits_NK float32, embedding_ND float32 with unit norm, novelty_N float32 in [0, 2]."""
+    """Of some clips: logits_NK float32, embedding_ND float32 with unit norm.
+
+    pooled: of each of `MEDIA` the tokens' mean as of `pooled_tokens`, float32 (N, D); NaN where a clip lacks it.
+    """
 
     logits_NK: Float32
     embedding_ND: Float32
-    novelty_N: Float32
+    pooled: Mapping[str, Float32]
 
 
 def judge_stored(
@@ -56,19 +62,29 @@ def judge_stored(
     """
     features = FeatureSet(folder, bundle.tokenizer)
     _check_towers(bundle, features)
-    parts = []
+    parts, pooled = [], []
     with _engines(bundle, features) as engines:
         for start in range(0, len(indices), BATCH):
             inputs = _fusion_inputs(engines, features.batch(list(indices[start : start + BATCH])))
             outputs = engines["fusion"](inputs)
-            parts.append([outputs[name] for name in ("logits_NK", "embedding_ND", "novelty_N")])
+            parts.append([outputs[name] for name in ("logits_NK", "embedding_ND")])
+            pooled.append([_pooled(inputs, name) for name in MEDIA])
             on_batch()
-    return Said(*(np.asarray(np.concatenate(rows), np.float32) for rows in zip(*parts, strict=True)))
+    logits_NK, embedding_ND = (np.asarray(np.concatenate(rows), np.float32) for rows in zip(*parts, strict=True))
+    columns = (np.concatenate(rows) for rows in zip(*pooled, strict=True))
+    return Said(logits_NK, embedding_ND, dict(zip(MEDIA, columns, strict=True)))
 
 
 def batches(clips: int) -> int:
     """How often `on_batch` is called."""
     return -(-clips // BATCH)
+
+
+def _pooled(inputs: Mapping[str, Array], name: str) -> Float32:
+    values_NXD, mask_NX = (inputs[f"{name}_{axes}"] for axes in _AXES[name])
+    missing_D = np.full(values_NXD.shape[2], np.nan, np.float32)
+    pairs = zip(np.asarray(values_NXD, np.float32), np.asarray(mask_NX, np.bool_), strict=True)
+    return np.stack([pooled_tokens(token_XD[there_X]) if there_X.any() else missing_D for token_XD, there_X in pairs])
 
 
 def _check_towers(bundle: Bundle, features: FeatureSet) -> None:

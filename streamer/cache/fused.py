@@ -21,11 +21,13 @@ from streamer.cache.signed import signed, verified
 from streamer.records import TASKS, Attention, Coverage, Float32, Float64, Fused, Modality
 
 _MAGIC = b"ESHF"
-_VERSION = 2
+_VERSION = 3
 #: Magic, version, D, V, A, I and R of the frames, I and R of the windows, bytes of coverage.
 _HEADER = struct.Struct("<4sB3xIIIIIIII")
 _PURPOSE = b"earshot sealed fusion\0"
 _K, _M = len(TASKS), len(Modality)
+#: Stands for the novelty of a modality of which nothing is known.
+_UNKNOWN = -1.0
 
 
 def seal_fused(fused: Fused, coverage: Coverage, *, cache_key: str, secret: bytes) -> bytes:
@@ -65,7 +67,7 @@ def _numbers(fused: Fused) -> tuple[Float32, ...]:
         fused.logits_K,
         fused.without_KM,
         fused.embedding_D,
-        np.array([fused.novelty], np.float32),
+        np.array([fused.novelty.get(modality, _UNKNOWN) for modality in Modality], np.float32),
         attention.vision_KT,
         attention.audio_KT,
         attention.text_K,
@@ -76,7 +78,7 @@ def _parsed(body: bytes) -> tuple[Fused, Coverage] | None:
     magic, version, D, V, A, vision_I, vision_R, audio_I, audio_R, coverage_bytes = _HEADER.unpack_from(body)
     if (magic, version) != (_MAGIC, _VERSION):
         return None
-    shapes: tuple[tuple[int, ...], ...] = ((_K,), (_K, _M), (D,), (1,), (_K, V), (_K, A), (_K,))
+    shapes: tuple[tuple[int, ...], ...] = ((_K,), (_K, _M), (D,), (_M,), (_K, V), (_K, A), (_K,))
     sizes = [math.prod(shape) for shape in shapes]
     seconds_start = _HEADER.size + 4 * sum(sizes)
     vision_start = seconds_start + 16 * (V + A)
@@ -89,7 +91,7 @@ def _parsed(body: bytes) -> tuple[Fused, Coverage] | None:
     if not (np.isfinite(numbers).all() and np.isfinite(seconds).all()):
         return None
     parts = np.split(numbers, np.cumsum(sizes)[:-1])
-    logits_K, without_KM, embedding_D, novelty_1, vision_KV, audio_KA, text_K = (
+    logits_K, without_KM, embedding_D, novelty_M, vision_KV, audio_KA, text_K = (
         part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)
     )
     spans_X2 = seconds.reshape(V + A, 2)
@@ -97,4 +99,8 @@ def _parsed(body: bytes) -> tuple[Fused, Coverage] | None:
     seen = marks_from(body, vision_start, V, vision_I, vision_R)
     heard = marks_from(body, audio_start, A, audio_I, audio_R)
     coverage = msgspec.json.decode(body[coverage_start:], type=Coverage)
-    return Fused(logits_K, without_KM, embedding_D, float(novelty_1[0]), attention, seen, heard), coverage
+    pairs = zip(Modality, novelty_M.tolist(), strict=True)
+    novelty = {modality: value for modality, value in pairs if value != _UNKNOWN}
+    if not all(0 <= value <= 1 for value in novelty.values()):
+        return None
+    return Fused(logits_K, without_KM, embedding_D, novelty, attention, seen, heard), coverage

@@ -17,6 +17,7 @@ from engines.cli.export import export
 from engines.cli.hearing import hearing
 from engines.cli.learn import learn
 from engines.cli.quantise import quantise
+from engines.cli.remember import remember
 from engines.cli.train import train
 from engines.cli.verify import verify
 from streamer.cli import ab as ab_commands
@@ -70,6 +71,7 @@ app.command(rich_help_panel=MODELS)(arms)
 app.add_typer(evaluate_commands.app, name="evaluate", rich_help_panel=MODELS)
 app.command(rich_help_panel=MODELS)(export)
 app.command(rich_help_panel=MODELS)(calibrate)
+app.command(rich_help_panel=MODELS)(remember)
 app.command(rich_help_panel=MODELS)(quantise)
 app.command(rich_help_panel=MODELS)(build)
 app.command(rich_help_panel=MODELS)(verify)

@@ -14,6 +14,7 @@ from itertools import islice
 import msgspec
 import numpy as np
 
+from engines.known import joined
 from streamer.fetch import redact
 from streamer.labels.choices import LEAST_YES
 from streamer.labels.merge import Merged
@@ -47,7 +48,7 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scores: dict[Task, float]
     bundle: str
     event_id: str
-    novelty: float
+    novelty: float | None
     views: dict[Modality, list[float]] = {}
     views_forgotten: tuple[Modality, ...] = ()
     title: str = ""
@@ -176,7 +177,7 @@ def _row(known: _Known, views: Views, forgotten: tuple[Modality, ...], labels: d
         scores=entry.scores,
         bundle=entry.bundle_id,
         event_id=event.event_id,
-        novelty=known.fused.novelty,
+        novelty=joined(known.fused.novelty.values()),
         views={sense: view_D.astype(np.float64).round(_VIEW_DIGITS).tolist() for sense, view_D in views.items()},
         views_forgotten=forgotten,
         title=event.title,

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from engines.bundle import Bundle
+from engines.bundle import KNOWN, Bundle
 from streamer.cache.memory import MemoryCache
 from streamer.recall import Recaller
 from streamer.records import Case, Content, Embeddings, Event, Fusion, Modality, Recall
@@ -62,6 +62,19 @@ def test_the_same_video_and_words_are_known_whoever_sends_them(
 def test_other_words_are_not_known(bundle: Bundle, cache: MemoryCache, known: Event, words: dict[str, object]) -> None:
     recall = recaller(bundle, cache).recall(event(**({"title": known.title, "query": known.query} | words)), SHA256)
     assert (recall.fused, recall.coverage, recall.tier) == (None, None, "none")
+
+
+def test_a_bundle_that_measures_novelty_by_other_clips_is_not_answered(
+    bundle: Bundle, cache: MemoryCache, known: Event
+) -> None:
+    for known_id in ("c" * 64, "d" * 64):
+        other = copy.copy(bundle)
+        other._hashes = bundle._hashes | {KNOWN: known_id}
+        memory = recaller(other, cache)
+        assert memory.recall(known, SHA256).fused is None
+        memory.keep_fused([case_of(known, memory.recall(known, SHA256))], Fusion((some_fused(),), 1.0))
+        assert memory.recall(known, SHA256).fused is not None
+    assert other.fingerprint("fusion") == bundle.fingerprint("fusion"), "plans and tokens stay good"
 
 
 def test_another_video_is_not_known(bundle: Bundle, cache: MemoryCache, known: Event) -> None:

@@ -30,6 +30,18 @@ def test_it_is_small_attributed_and_learnt_from_settled_data_only(bundle: Bundle
     assert set(bundle.calibration.categories["adult"]) == {"sexual", "violent"}
 
 
+def test_it_tells_clips_like_its_own_from_noise(bundle: Bundle) -> None:
+    assert bundle.known is not None
+    assert {name: len(sense.row_NV) for name, sense in bundle.known.senses.items()} == {"vision": 4858, "audio": 4536}
+    noise_D = np.random.default_rng(0).standard_normal(bundle.embedding_size).astype(np.float32)
+    for name, sense in bundle.known.senses.items():
+        assert len(sense.far_M) > 600
+        assert sense.novelty(sense.mean_D[None] + 3 * noise_D)[0] > 0.99
+        back_DV = np.linalg.pinv(sense.change_DV)
+        row_XV = sense.row_NV[::500].astype(np.float32)
+        assert (sense.novelty(row_XV @ back_DV + sense.mean_D) < 0.9).mean() > 0.8, name
+
+
 def test_its_towers_mark_what_they_are_given(bundle: Bundle) -> None:
     rng, sizes = np.random.default_rng(1), bundle.preprocessing
     frames_FCHW = rng.integers(0, 256, (2, 3, sizes.frame_pixels, sizes.frame_pixels), dtype=np.uint8)

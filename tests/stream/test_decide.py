@@ -43,6 +43,15 @@ def test_each_task_is_answered_by_its_own_side_of_the_threshold() -> None:
     assert bad[Task.RELEVANCE].action == Action.REVIEW
 
 
+def test_a_verdict_says_how_new_the_video_is_by_each_sense_and_by_both() -> None:
+    for verdict in verdicts(judgement(), scores()).values():
+        assert verdict.novelty_by == {Modality.VISION: 0.5, Modality.AUDIO: 0.25}
+        assert verdict.novelty == 0.5**2
+    found = scores()
+    unknown = replace(found, fused=replace(found.fused, novelty={}))
+    assert {(one.novelty, len(one.novelty_by)) for one in verdicts(judgement(), unknown).values()} == {(None, 0)}
+
+
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_higher_score_never_gets_a_milder_action(one: float, other: float) -> None:
     judge = judgement(adult=TaskPolicy(review=0.3, restrict=0.6, block=0.9))

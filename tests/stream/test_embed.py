@@ -9,6 +9,7 @@ import pytest
 
 from engines.calibration import Calibration, TaskCalibration
 from engines.engine_set import EngineSet
+from engines.known import Known, fitted
 from engines.runner import Pending, RunnerError
 from engines.spec import GRAPHS, Array, GraphSpec, graph_specs
 from streamer.categories import Categories
@@ -134,3 +135,16 @@ def test_when_the_fusion_network_fails_it_says_so() -> None:
     with pytest.raises(EngineFailedError, match="fusion failed on 1 cases: a device fault"):
         Scorer(engines.fusion, CATEGORIES).fuse(embeddings)
     assert log.count("wait fusion") >= 4
+
+
+def test_a_sense_that_a_video_lacks_says_nothing_of_how_new_it_is() -> None:
+    clips_ND = np.random.default_rng(0).standard_normal((100, 4)).astype(np.float32)
+    near, far = (fitted(clips_ND + middle, clips_ND + middle) for middle in (np.float32(0.5), np.float32(60)))
+    engines, _ = late()
+    embeddings = Embedder(engines, 4).embed([decoded(2, 3), decoded(0, 1), decoded(2, 0)])
+    scorer = Scorer(engines.fusion, CATEGORIES, Known({"vision": near, "audio": far}))
+    both, heard, seen = (case.novelty for case in scorer.fuse(embeddings).cases)
+    assert set(both) == {Modality.VISION, Modality.AUDIO}
+    assert (seen, heard) == ({Modality.VISION: both[Modality.VISION]}, {Modality.AUDIO: both[Modality.AUDIO]})
+    assert both[Modality.AUDIO] != both[Modality.VISION]
+    assert [case.novelty for case in Scorer(engines.fusion, CATEGORIES).fuse(embeddings).cases] == [{}] * 3

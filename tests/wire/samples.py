@@ -74,7 +74,8 @@ VERDICT = Verdict(
         audio_duration_seconds=30.0,
         notes=("two sound tracks",),
     ),
-    novelty=None,
+    novelty=0.99,
+    novelty_by={Modality.AUDIO: 0.99},
     lineage=Lineage(
         content_sha256="ab" * 32,
         bundle_id="cd" * 32,

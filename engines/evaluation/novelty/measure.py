@@ -1,7 +1,7 @@
 """Clips -> how well novelty tells things that were held out, and how often it is wrong about the others.
 
-A thing is held out by leaving all training clips that have it out of those that distances are taken to. The network
-keeps what it has learnt of it, but for things of which it has learnt nothing.
+A thing is held out by leaving all training and validation clips that have it out of those that novelty is made with.
+The network keeps what it has learnt of it, but for things of which it has learnt nothing.
 
 Shape letters: N clips, T test clips that count, B replicates.
 """
@@ -32,6 +32,7 @@ class Held(msgspec.Struct, frozen=True):
     """One thing in one space. auc: that a clip with it is farther off than one without; intervals over sources.
 
     detected: at each of `RATES`. restricted: whether it decides `adult`. learnt: whether the network has learnt of it.
+    tuned: whether the settings of what verdicts say were chosen on it.
     """
 
     space: str
@@ -39,6 +40,7 @@ class Held(msgspec.Struct, frozen=True):
     thing: str
     restricted: bool
     learnt: bool
+    tuned: bool
     clips: int
     auc: Estimate
     detected: tuple[float, ...]
@@ -46,7 +48,8 @@ class Held(msgspec.Struct, frozen=True):
     @property
     def group(self) -> str:
         """Things that are told alike."""
-        return f"{self.sense}{', decides a label' * self.restricted}{', never learnt' * (not self.learnt)}"
+        parts = ((self.restricted, "decides a label"), (not self.learnt, "never learnt"), (self.tuned, "chosen on"))
+        return ", ".join([self.sense, *(words for holds, words in parts if holds)])
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -62,7 +65,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """A distance that `rate` of the validation clips reach; alarms: the share of known test clips that do."""
+    """A distance that `rate` of the validation clips reach, or the share that says so; alarms: of known test clips."""
 
     space: str
     rate: float
@@ -91,11 +94,17 @@ def candidates(clips: Clips) -> list[tuple[str, str]]:
     return sorted(kept, key=lambda key: (SENSES.index(key[0]), -counts[key], key[1]))
 
 
+def tuned_on(clips: Clips) -> frozenset[tuple[str, str]]:
+    """Every other one of the things of each sense that the network has learnt of, the one of most test clips first."""
+    learnt = [key for key in candidates(clips) if _is_learnt(clips, key[1])]
+    return frozenset(key for sense in SENSES for key in [key for key in learnt if key[0] == sense][::2])
+
+
 def measured(clips: Clips, resampling: Resampling, on_thing: Callable[..., None]) -> Novelty:
     """resampling: of the test clips, in the order of the rows."""
-    found, draws = [], {}
+    found, draws, chosen_on = [], {}, tuned_on(clips)
     for sense, thing in candidates(clips):
-        for one, draw_B in _held_out(clips, sense, thing, resampling):
+        for one, draw_B in _held_out(clips, sense, thing, (sense, thing) in chosen_on, resampling):
             found.append(one)
             draws[one.space, sense, thing] = draw_B
         on_thing(note=thing)
@@ -113,42 +122,44 @@ def measured(clips: Clips, resampling: Resampling, on_thing: Callable[..., None]
 def thresholds(clips: Clips, resampling: Resampling) -> Iterator[Threshold]:
     """Set on validation clips, and tried on the test clips of sources that the network has learnt from."""
     test_N, strange_N = clips.of_split("test"), clips.strange
-    val_N, train_N, known_T = clips.of_split("val"), clips.of_split("train"), ~strange_N[test_N]
+    val_N, known_T = clips.of_split("val"), ~strange_N[test_N]
     weights_BT = resampling.weights_BN[:, known_T]
     for space in clips.spaces:
         parts = (val_N & ~strange_N, test_N & ~strange_N)
-        if space.said_N is None:
-            set_on_M, tried_on_T = (space.novelty(part_N, train_N) for part_N in parts)
-        else:
-            set_on_M, tried_on_T = (space.said_N[part_N] for part_N in parts)
+        set_on_M, tried_on_T = (space.said(part_N) for part_N in parts)
         for rate in RATES:
-            distance = float(np.quantile(set_on_M, 1 - rate))
+            distance = 1 - rate if space.is_share else float(np.quantile(set_on_M, 1 - rate))
             called_T = (tried_on_T >= distance).astype(np.float64)
             error = resampling.standard_error(weights_BT @ called_T / weights_BT.sum(1))
             alarms = Estimate.of(float(called_T.mean()), error, 0.0, 1)
             yield Threshold(space.name, rate, distance, alarms, int(known_T.sum()))
 
 
-def _held_out(clips: Clips, sense: str, thing: str, resampling: Resampling) -> list[tuple[Held, Float64]]:
+def _held_out(clips: Clips, sense: str, thing: str, tuned: bool, resampling: Resampling) -> list[tuple[Held, Float64]]:
     """In each space, with the AUC of each replicate. Other clips of sources that are strange are left out."""
     has_N = clips.have(sense, thing)
     anyhow_N = clips.have("seen", thing) | clips.have("heard", thing)
-    train_N, test_N = clips.of_split("train"), clips.of_split("test")
+    test_N = clips.of_split("test")
     counted_N = test_N & (has_N | (~anyhow_N & ~clips.strange))
     label_T = has_N[counted_N].astype(np.float64)
     weights_BT = resampling.weights_BN[:, counted_N[test_N]]
     restricted = any(span.thing == thing for row in clips.rows for span in row.spans)
-    learnt = bool((anyhow_N & train_N).any())
+    learnt = _is_learnt(clips, thing)
 
     def held(space: Space) -> tuple[Held, Float64]:
-        novelty_T = space.novelty(counted_N, train_N & ~anyhow_N)
+        novelty_T = space.novelty(counted_N, ~anyhow_N)
         value = float(weighted_area_under_roc(label_T, novelty_T, np.ones((1, len(label_T))))[0])
         draw_B = weighted_area_under_roc(label_T, novelty_T, weights_BT)
         auc = Estimate.of(value, resampling.standard_error(draw_B), 0.0, 1)
         detected = tuple(recall_at_false_positives(label_T, novelty_T, rate) for rate in RATES)
-        return Held(space.name, sense, thing, restricted, learnt, int(label_T.sum()), auc, detected), draw_B
+        return Held(space.name, sense, thing, restricted, learnt, tuned, int(label_T.sum()), auc, detected), draw_B
 
     return [held(space) for space in clips.spaces]
+
+
+def _is_learnt(clips: Clips, thing: str) -> bool:
+    anyhow_N = clips.have("seen", thing) | clips.have("heard", thing)
+    return bool((anyhow_N & clips.of_split("train")).any())
 
 
 def resampling_of(clips: Clips, replicates: int) -> Resampling:

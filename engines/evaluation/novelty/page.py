@@ -9,12 +9,20 @@ from typing import Any
 import msgspec
 
 from engines.evaluation.novelty.measure import FEWEST_CLIPS, RATES, Held, Novelty
-from engines.evaluation.novelty.spaces import PICTURES, SOUNDS, VERDICT
+from engines.evaluation.novelty.spaces import BY, NETWORK, PICTURES, SOUNDS, VERDICT
 from engines.evaluation.study import Estimate
 from engines.evaluation.tables import markdown
+from engines.known import DIRECTIONS, NEIGHBOURS
 
 PAGE, RESULTS = "README.md", "results.json"
-NAMES = {VERDICT: "`novelty` of verdicts", PICTURES: "pictures, frozen tower", SOUNDS: "sounds, frozen tower"}
+NAMES = {
+    VERDICT: "`novelty` of verdicts",
+    BY["vision"]: "`novelty_by` vision",
+    BY["audio"]: "`novelty_by` audio",
+    NETWORK: "the network's embedding",
+    PICTURES: "pictures, frozen tower",
+    SOUNDS: "sounds, frozen tower",
+}
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -86,15 +94,17 @@ def _shown(estimate: Estimate, digits: int = 3) -> str:
     return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
 
 
-INTRODUCTION = f"""A thing is held out by leaving every training clip that has it out of the clips that distances are
-taken to; test clips with it should then be farther off than the others. `novelty` of verdicts is the distance to the
-nearest of 512 training clips in the network's embedding. Beside it stand distances to the nearest of all training clips
-in what the frozen towers make of pictures and of sounds (mean and maximum, main directions). Things with at least
-{FEWEST_CLIPS} test clips; known test clips are of kinds of sources that the network was trained on. Intervals are over
-source groups.
+INTRODUCTION = f"""A thing is held out by leaving every training and validation clip that has it out of those that
+novelty is made with; test clips with it should then be newer than the others. `novelty` of verdicts is what users get,
+`novelty_by` one sense of it: the share of validation clips that lie nearer to {NEIGHBOURS} of the training clips, by
+the mean of their tokens in {DIRECTIONS} whitened directions. The network's embedding is what its heads judge by: there,
+and in what the frozen towers make of pictures and sounds, novelty is the distance to the nearest training clip. Things
+with at least {FEWEST_CLIPS} test clips; known test clips are of kinds of sources that the network was trained on.
+Intervals are over source groups.
 """
 
-GROUPS_TEXT = """The network has been trained on the things it is to find new, but for those that were never learnt:
-what decides a label lies apart in its embedding because it has learnt so. "Found at 1 %": share of clips with the thing
-at the threshold that one of a hundred clips without it reaches; a distance that tells nothing finds as many.
+GROUPS_TEXT = """The network has been trained on the things it is to find new, but for those that were never learnt, and
+the tokens come of that training. "Chosen on": things on whose test clips the settings of `novelty` were chosen, every
+other one of those that were learnt; the rest was not. "Found at 1 %": share of clips with the thing at the threshold
+that one of a hundred clips without it reaches; what tells nothing finds as many.
 """

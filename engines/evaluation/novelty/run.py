@@ -14,7 +14,7 @@ from engines.learn.stored import batches
 
 
 def study(
-    bundle: Bundle, features: Path, words: Path, out: Path, *, replicates: int, command: str, progress: Progress
+    bundle: Bundle, features: Path, words: Path | None, out: Path, *, replicates: int, command: str, progress: Progress
 ) -> tuple[Results, list[Path]]:
     """Measure, and write the page into `out`; returns the results and the files.
 

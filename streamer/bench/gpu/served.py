@@ -43,7 +43,7 @@ def open_judges(bundle: Bundle, open_set: Callable[[], EngineSet], threads: int)
         yield [
             Judge(
                 Embedder(engines, bundle.embedding_size),
-                Scorer(engines.fusion, categories),
+                Scorer(engines.fusion, categories, bundle.known),
                 judgement,
                 recaller,
                 flights,

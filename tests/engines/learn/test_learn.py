@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from engines.bundle import Bundle
+from engines.bundle import KNOWN, Bundle, read_manifest, save_manifest
 from engines.data.public.manifest import Labels, read_rows
 from engines.learn import run as run_module
 from engines.learn.gate import freeze, read_gate
@@ -25,6 +26,7 @@ from engines.learn.registry import Registry
 from engines.learn.rows import choose
 from engines.learn.stored import judge_stored
 from engines.learn.view import write_view
+from engines.spec import GRAPHS
 from engines.training.checkpoint import load_starter
 from engines.training.features import FeatureSet
 from engines.training.recipes import TUNED
@@ -92,6 +94,41 @@ def test_the_report_compares_on_the_gate_and_counts_labels(place: Path) -> None:
     assert "<table>" in (folder / "report.html").read_text()
     lineage = Bundle.load(folder / "bundle").training["learn"]
     assert lineage["gate"] == read_gate(place / "gate.json").sha256
+
+
+def test_the_candidate_keeps_clips_that_were_learnt_from_to_tell_new_ones_by(place: Path) -> None:
+    bundle = Bundle.load(Path(json.loads((place / "told.json").read_text())["folder"]) / "bundle")
+    (view,) = (place / "registry" / "runs").glob("*/view")
+    rows = read_rows(view)
+    assert bundle.known is not None
+    assert set(bundle.known.senses) == {"vision", "audio"}
+    trained = sum(row.split == "train" for row in rows)
+    assert 0.8 * trained < len(bundle.known.senses["vision"].row_NV) < trained, "a few have no pictures"
+
+
+def test_remembering_changes_nothing_but_what_is_known(features: Path, place: Path, tmp_path: Path) -> None:
+    folder = Path(json.loads((place / "told.json").read_text())["folder"]) / "bundle"
+    bare, again = Path(shutil.copytree(folder, tmp_path / "bare")), tmp_path / "again"
+    (bare / KNOWN).unlink()
+    save_manifest(bare, msgspec.structs.replace(read_manifest(bare), known=()), Bundle.load(folder).classes)
+    told = CliRunner().invoke(app, ["remember", str(bare), "--features", str(features), "--out", str(again), "--json"])
+    assert told.exit_code == 0, told.output
+    old, without, new = (Bundle.load(path) for path in (folder, bare, again))
+    assert json.loads(told.stdout)["id"] == new.id == old.id != without.id
+    assert without.known is None
+    assert all(new.fingerprint(graph) == without.fingerprint(graph) for graph in GRAPHS)
+    assert (new.calibration, new.thresholds, new.training) == (
+        without.calibration,
+        without.thresholds,
+        without.training,
+    )
+
+
+def test_features_of_other_towers_are_not_remembered_by(features: Path, tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["remember", "world", "--features", str(features), "--out", str(tmp_path)])
+    assert told.exit_code == 1
+    assert "was trained on features of towers" in told.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_of_the_gate_is_in_what_was_trained_on(place: Path) -> None:

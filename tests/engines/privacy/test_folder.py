@@ -36,7 +36,7 @@ def test_sound_is_what_the_transform_leaves_and_the_rest_is_as_it_was(folder: Pa
 
 def test_what_was_left_out_is_not_left_out_again(folder: Path, tmp_path: Path) -> None:
     leave_out(folder, tmp_path / "kept", AudioPrivacy.SUMMARY)
-    with pytest.raises(ValueError, match="came features with audio privacy 'summary'"):
+    with pytest.raises(ValueError, match="came features of published hearing with audio privacy 'summary'"):
         leave_out(tmp_path / "kept", tmp_path / "again", AudioPrivacy.ANONYMISE)
 
 

@@ -8,6 +8,8 @@ RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 WORLD_CLIPS ?= 1500
 UNSEEN_CLIPS ?= 300
+# There is a process for each core already: with a thread for each core in each of them, they take four times as long.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 FAST := not services and not slow and not gpu
 PINS := pyproject.toml constraints.txt
 
@@ -26,11 +28,11 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 SLOW_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
-	$(BIN)/python -m pytest -n auto -m "$(FAST)"
-	$(BIN)/python -m pytest -n $(SLOW_PROCESSES) --dist loadgroup -m "not ($(FAST))"
+	$(PYTEST) -n auto -m "$(FAST)"
+	$(PYTEST) -n $(SLOW_PROCESSES) --dist loadgroup -m "not ($(FAST))"
 
 test-fast: $(TOOLS) ## the tests that need no service and little time
-	$(BIN)/python -m pytest -n auto -m "$(FAST)"
+	$(PYTEST) -n auto -m "$(FAST)"
 
 lint: $(TOOLS) ## style
 	$(BIN)/ruff check .

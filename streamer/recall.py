@@ -2,9 +2,8 @@
 
 A key names everything that decides the value: schema, graph fingerprint (graph and preprocessing), what the engine's
 numbers depend on, sampling plan and content; of what the fusion network said, the clips too that novelty is measured
-by. So the same video with the same words asks for no engine, a changed title
-re-encodes text only, and a new fusion head re-scores without decoding. Calibration and policy come after what is
-remembered.
+by. So the same video with the same words asks for no engine, a changed title re-encodes text only, and a new fusion
+head re-scores without decoding. Calibration and policy come after what is remembered.
 """
 
 from __future__ import annotations

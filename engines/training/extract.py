@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from engines.bundle import Preprocessing
@@ -26,7 +26,16 @@ from engines.data.decoding import decode
 from engines.data.public.manifest import DATASET_FILE, MANIFEST_FILE, Row, read_dataset, read_rows
 from engines.privacy import AudioPrivacy
 from engines.training import channel
-from engines.training.features import CLIPS, HEADER, HEARING, FeatureHeader, read_header, shard_path, write_json
+from engines.training.features import (
+    CLIPS,
+    HEADER,
+    HEARING,
+    FeatureHeader,
+    read_header,
+    read_shard,
+    shard_path,
+    write_json,
+)
 
 #: Clips of one shard: 300 MB of pixels that lie on the disk while it is made.
 SHARD_CLIPS = 256
@@ -159,8 +168,7 @@ class Extractor:
             chosen = [n for n, row in enumerate(rows) if _wanted(version, row)]
             tensors = {"clips": torch.tensor([numbered[n][0] for n in chosen], dtype=torch.int64)}
             if version == CLIPS and self._seen_in is not None:
-                there = load_file(shard_path(self._seen_in, CLIPS, shard))
-                tensors |= {name: tensor for name, tensor in there.items() if name.startswith("vision_")}
+                tensors |= _seen_before(self._seen_in, shard, tensors["clips"])
             elif version == CLIPS:
                 frames = [torch.from_numpy(clips[n].frames_TCHW) for n in chosen]
                 seconds = [clips[n].frame_seconds_T for n in chosen]
@@ -213,6 +221,14 @@ def keep_freed_memory() -> None:
     if hasattr(library, "mallopt"):
         for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
             library.mallopt(parameter, 2**30)
+
+
+def _seen_before(folder: Path, shard: int, clip_N: Tensor) -> dict[str, Tensor]:
+    """What features of the same clips hold of frames. Raises `ValueError` where they are not whole, or of others."""
+    there = read_shard(folder, CLIPS, shard)
+    if not torch.equal(there["clips"], clip_N):
+        raise ValueError(f"{folder}: came other clips in shard {shard} than the data set has, expected the same ones")
+    return {name: tensor for name, tensor in there.items() if name.startswith("vision_")}
 
 
 def _wanted(version: str, row: Row) -> bool:

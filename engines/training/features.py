@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -99,8 +99,8 @@ class FeatureSet:
         self.rows = read_rows(folder)
         if len(self.rows) != self.header.clips:
             raise ValueError(f"{folder}: came {len(self.rows)} rows, {HEADER} says {self.header.clips}; extract again")
-        self._shards = {name: self._load(name) for name in self.header.versions}
-        self._places = {name: self._locate(name) for name in self.header.versions}
+        self._shards = {name: read_shards(folder, self.header, name) for name in self.header.versions}
+        self._places = {name: located(shards) for name, shards in self._shards.items()}
         values = [[getattr(row.labels, task) for task in TASKS] for row in self.rows]
         self.targets_NK = np.array([[np.nan if item is None else item for item in row] for row in values], np.float32)
         self.labels_NK = self.targets_NK.copy()
@@ -171,20 +171,43 @@ class FeatureSet:
         there = int(store[f"{modality}_mask"][row].sum())
         return store[f"{modality}_features"][row, :there], store[f"{modality}_seconds"][row, :there]
 
-    def _load(self, version: str) -> dict[int, Store]:
-        count = -(-self.header.clips // self.header.shard_clips)
-        paths = {shard: shard_path(self.folder, version, shard) for shard in range(count)}
-        try:
-            return {shard: load_file(path) for shard, path in paths.items()}
-        except (OSError, SafetensorError) as error:
-            raise ValueError(f"{self.folder}: version {version!r} is not whole ({error}); extract again") from error
 
-    def _locate(self, version: str) -> dict[int, tuple[int, int]]:
-        return {
-            index: (shard, row)
-            for shard, store in self._shards[version].items()
-            for row, index in enumerate(store["clips"].tolist())
-        }
+class Versions(Protocol):
+    """What has clips in several versions: `FeatureSet`, and maps of sound."""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Their names."""
+
+    def has(self, version: str, index: int) -> bool:
+        """Whether that version has this clip."""
+
+
+def drawn_version(of: Versions, index: int, rng: np.random.Generator, rough: float) -> str:
+    """One of the augmented versions of a clip in a share of `rough`, where it has any; else as it was uploaded."""
+    rougher = [name for name in of.versions if name.startswith("augmented_") and of.has(name, index)]
+    draw, which = rng.random(), rng.random()
+    return rougher[int(which * len(rougher))] if rougher and draw < rough else CLIPS
+
+
+def read_shards(folder: Path, header: FeatureHeader, version: str) -> list[Store]:
+    """All of a version, mapped into memory. Raises `ValueError` when one is not there, or broken."""
+    return [read_shard(folder, version, shard) for shard in range(-(-header.clips // header.shard_clips))]
+
+
+def read_shard(folder: Path, version: str, shard: int) -> Store:
+    """One. Raises `ValueError` when it is not there, or broken."""
+    try:
+        return load_file(shard_path(folder, version, shard))
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{folder}: version {version!r} is not whole ({error}); extract again") from error
+
+
+def located(shards: Sequence[Store]) -> dict[int, tuple[int, int]]:
+    """Clip -> its shard, and its row there."""
+    return {
+        index: (shard, row) for shard, store in enumerate(shards) for row, index in enumerate(store["clips"].tolist())
+    }
 
 
 def shard_path(folder: Path, version: str, shard: int) -> Path:

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor
 
 from engines.data.public.manifest import Row, read_rows
-from engines.training.features import CLIPS, read_header, shard_path
+from engines.training.features import CLIPS, located, read_header, read_shards
 
 #: Time and frequency of a map.
 MAP_TIME, MAP_BANDS = 6, 4
@@ -28,19 +27,13 @@ class SoundMaps:
     """
 
     def __init__(self, folder: Path, *, without: Sequence[str] = ()) -> None:
-        """Raises `ValueError` when the folder holds no maps, or no clip to train or to validate on."""
+        """Raises `ValueError` when the folder holds no whole maps, or no clip to train or to validate on."""
         header = read_header(folder)
         self.rows = read_rows(folder)
         self.dataset = header.dataset
         self.versions = header.versions
-        shards = range(-(-header.clips // header.shard_clips))
-        self._stores = {
-            name: [load_file(shard_path(folder, name, shard)) for shard in shards] for name in header.versions
-        }
-        self._places = {
-            name: {index: (shard, n) for shard, store in enumerate(stores) for n, index in enumerate(_clips(store))}
-            for name, stores in self._stores.items()
-        }
+        self._stores = {name: read_shards(folder, header, name) for name in header.versions}
+        self._places = {name: located(stores) for name, stores in self._stores.items()}
         known = [n for n, row in enumerate(self.rows) if self._is_of_use(n, row, frozenset(without))]
         self.train = np.array([n for n in known if self.rows[n].split == "train"], np.int64)
         self.val = np.array([n for n in known if self.rows[n].split == "val"], np.int64)
@@ -79,7 +72,3 @@ class SoundMaps:
             return False
         shard, place = self._places[CLIPS][n]
         return bool(self._stores[CLIPS][shard]["audio_mask"][place].any())
-
-
-def _clips(store: dict[str, Tensor]) -> list[int]:
-    return [int(index) for index in store["clips"]]

@@ -1,7 +1,7 @@
 """The last layers of YAMNet once more, tuned to hear what lies under rain, engines and voices.
 
 The published network was made for one sound at a time: of a shot in rain as loud as itself its last layers keep hardly
-anything, while the map before them still holds it. The published layers stay beside these, for names and scores.
+anything (docs/towers.md). The published layers stay beside these, for names and scores.
 
 Shape letters: F windows, C,H,W channel, time, frequency, P tokens of a window.
 """

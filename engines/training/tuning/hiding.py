@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from engines.spec import SEGMENTS, TASKS
-from engines.training.features import CLIPS, FeatureBatch, FeatureSet
+from engines.training.features import FeatureBatch, FeatureSet, drawn_version
 from engines.training.tuning.remix import Remixer
 
 TITLE, QUERY = SEGMENTS.index("title"), SEGMENTS.index("query")
@@ -65,7 +65,7 @@ def hidden_batch(
         remixed = [remixer.draw(index, rng) for index, rng in zip(indices, rngs, strict=True)]
         sounds, text = [item.sound for item in remixed], [item.fields for item in remixed]
         targets_NK = np.stack([item.targets_K for item in remixed])
-    versions = [_version(features, index, rng, options.rough) for index, rng in zip(sounds, rngs, strict=True)]
+    versions = [drawn_version(features, index, rng, options.rough) for index, rng in zip(sounds, rngs, strict=True)]
     batch = features.batch(indices, list(zip(versions, sounds, strict=True)), text)
     hidden = _hidden(batch, rngs, options)
     return Example(hidden, _still_true(torch.from_numpy(targets_NK), batch, hidden), sounds)
@@ -104,12 +104,6 @@ def _hidden(batch: FeatureBatch, rngs: Sequence[np.random.Generator], options: H
         text_mask_NL=batch.text_mask_NL & there["text"] & (there["title"] | (batch.segments_NL != TITLE)),
         places_NFP=places_NFP,
     )
-
-
-def _version(features: FeatureSet, index: int, rng: np.random.Generator, rough: float) -> str:
-    rougher = [name for name in features.versions if name.startswith("augmented_") and features.has(name, index)]
-    draw, which = rng.random(), rng.random()
-    return rougher[int(which * len(rougher))] if rougher and draw < rough else CLIPS
 
 
 def _some_places(vision_NFPC: Tensor, rngs: Sequence[np.random.Generator], places: int) -> Tensor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engines.bundle import Preprocessing
@@ -125,6 +126,10 @@ def test_frames_are_taken_over_from_features_with_another_hearing(
     strange = FrozenTowers(see, louder, "c" * 64, hearing=tuned, published="e" * 64)
     with pytest.raises(ValueError, match="came frames seen with towers"):
         Extractor(dataset, tmp_path / "other", strange, SIZES, seen_in=extracted, shard_clips=3)
+    other = Path(shutil.copytree(extracted, tmp_path / "shortened"))
+    save_file({**before, "clips": before["clips"] + 1}, shard_path(other, CLIPS, 0))
+    with pytest.raises(ValueError, match="came other clips in shard 0"):
+        Extractor(dataset, tmp_path / "again", towers, SIZES, seen_in=other, shard_clips=3).run()
 
 
 def test_clips_of_other_splits_are_passed_over(dataset: Path, tmp_path: Path) -> None:

@@ -115,6 +115,12 @@ def test_rows_that_do_not_say_what_is_heard_are_refused(folder: Path) -> None:
         SoundMaps(folder)
 
 
+def test_maps_that_are_not_whole_are_refused(folder: Path) -> None:
+    shard_path(folder, "augmented_0", 0).unlink()
+    with pytest.raises(ValueError, match="version 'augmented_0' is not whole"):
+        SoundMaps(folder)
+
+
 def test_weights_come_back_as_they_were_saved(published: Yamnet, tmp_path: Path) -> None:
     hearing = as_published(published)
     save_hearing(hearing, tmp_path / "hearing.safetensors")

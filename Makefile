@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 WORLD_CLIPS ?= 1500
 UNSEEN_CLIPS ?= 300
-# There is a process for each core already: with a thread for each core in each of them, they take four times as long.
+# There is a process for each core already: with a thread for each core in each of them, arithmetic takes up to four times as long.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 FAST := not services and not slow and not gpu
 PINS := pyproject.toml constraints.txt
@@ -23,13 +23,11 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 	@mkdir -p out
 	$(BIN)/earshot demo --report out/demo.html
 
-# What is slow goes one by one to whoever is free: the longest take as long as a hundred others. One process more than cores, as much of
-# that time is spent waiting for brokers that were killed or frozen.
-SLOW_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
+# What is slow goes one by one to whoever is free: the longest take as long as a hundred others.
 test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
 	$(PYTEST) -n auto -m "$(FAST)"
-	$(PYTEST) -n $(SLOW_PROCESSES) --dist loadgroup -m "not ($(FAST))"
+	$(PYTEST) -n auto --dist loadgroup -m "not ($(FAST))"
 
 test-fast: $(TOOLS) ## the tests that need no service and little time
 	$(PYTEST) -n auto -m "$(FAST)"

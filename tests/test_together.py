@@ -14,6 +14,6 @@ def test_tests_that_share_are_of_one_scope_and_others_of_their_own() -> None:
     scheduling = TogetherScheduling.__new__(TogetherScheduling)
     scopes = {
         scheduling._split_scope(f"tests/{path}")
-        for path in ("marks/test_bundle.py::a[x::y]", "marks/test_quantise.py::b", "marks/test_starter.py::c")
+        for path in ("marks/test_bundle.py::a[x::y]", "marks/test_quantise.py::b", "marks/test_activations.py::c")
     }
-    assert scopes == {"the marked bundle", "tests/marks/test_starter.py::c"}
+    assert scopes == {"the marked bundle", "tests/marks/test_activations.py::c"}

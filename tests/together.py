@@ -16,6 +16,7 @@ SHARED = {
     "tests/engines/training/test_extract.py": "extracted features",
     "tests/marks/test_bundle.py": "the marked bundle",
     "tests/marks/test_quantise.py": "the marked bundle",
+    "tests/marks/test_starter.py": "a starter with random weights",
     "tests/marks/test_stream.py": "the marked bundle",
     "tests/media/test_zoo.py": "the decoded zoo",
 }

@@ -3,7 +3,7 @@
 The fusion network's embedding keeps what its tasks need. What a tower makes of a video by itself also tells things
 apart that no label has named yet.
 
-N tokens, D embedding size.
+D embedding size.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from engines.known import pooled_tokens
 from streamer.records import Event, Float32, Modality, Tokens
 
 Views = dict[Modality, Float32]
@@ -32,10 +33,9 @@ def views_of(event: Event, tokens: Mapping[Modality, Tokens]) -> Views:
 
 
 def _mean(tokens: Tokens) -> Float32 | None:
-    rows_ND = tokens.values_TPD[tokens.mask_TP].astype(np.float32)
-    if not len(rows_ND):
+    if not tokens.mask_TP.any():
         return None
-    mean_D = rows_ND.mean(axis=0)
+    mean_D = pooled_tokens(tokens.values_TPD[tokens.mask_TP])
     norm = float(np.linalg.norm(mean_D))
     return np.asarray(mean_D / norm, np.float32) if norm > 0 else None
 

@@ -41,6 +41,11 @@ class FusionInputs(NamedTuple):
     text_mask_NL: Tensor
 
 
+def without_sound(given: FusionInputs) -> FusionInputs:
+    """The same clips as if they had no sound track."""
+    return given._replace(audio_mask_NA=torch.zeros_like(given.audio_mask_NA))
+
+
 class AudioGate(nn.Module):
     """x + tanh(g) attention(norm(x), audio), then x + tanh(g') feed_forward(norm(x)); x where there is no audio."""
 

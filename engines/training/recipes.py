@@ -103,7 +103,8 @@ STARTER = StarterRecipe(
     tune=TuneOptions(
         epochs=8,
         naming=0.1,
-        hiding=HidingOptions(audio=0.1),
+        silent=1.0,
+        hiding=HidingOptions(audio=0.0),
         remix=RemixOptions(sound=0.5, title=0.7, query=0.9),
         matching=MatchingOptions(epochs=4),
     )

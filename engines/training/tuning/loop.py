@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engines.models.fusion import FusionInputs, without_sound
 from engines.spec import TASKS
 from engines.training.features import TRAIN, VAL, FeatureSet
 from engines.training.tuning.hiding import Example, HidingOptions, hidden_batch
@@ -30,8 +31,9 @@ from engines.training.tuning.things import Things
 class TuneOptions:
     """How long and how fast. Training ends early when `patience` epochs in a row were not the best.
 
-    naming: weight of the loss that ties tokens to the names of what is there; 0 is without. half: products are in
-    bfloat16, which is twice as fast on CPUs that have it; weights, sums and all judging stay in float32.
+    naming: weight of the loss that ties tokens to the names of what is there; 0 is without. silent: weight of the loss
+    of the same clips without their sound, beside 1 with it, for arms that see and hear; 0 is without. half: products
+    are in bfloat16, which is twice as fast on CPUs that have it; weights, sums and all judging stay in float32.
     """
 
     epochs: int = 12
@@ -42,6 +44,7 @@ class TuneOptions:
     gradient_norm: float = 1.0
     patience: int = 5
     naming: float = 0.0
+    silent: float = 0.0
     half: bool = True
     objective: ObjectiveOptions = field(default_factory=ObjectiveOptions)
     hiding: HidingOptions = field(default_factory=HidingOptions)
@@ -171,20 +174,24 @@ class _Run:
         return float(total)
 
     def _loss(self, example: Example, clips: list[int], known_K: Tensor, share: float, *, turn: int) -> Tensor:
-        """Of this process's part of a batch, with its gradients; what is returned is without the naming."""
+        """Of this process's part of a batch, with its gradients; what is returned is of judging clips as they are."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self._options.half):
             tokens = self._model.tokens(example.batch)
-            logits_NK = self._model.body(*tokens)
-        loss = summed_loss(
-            logits_NK.to(torch.float32), example.targets_NK, self._positive_K, known_K, self._options.objective
-        )
-        named = torch.zeros(())
+        loss = self._judging_loss(tokens, example, known_K)
+        silent = named = torch.zeros(())
+        if self._options.silent > 0 and {"vision", "audio"} <= {*self._model.reads}:
+            silent = self._judging_loss(without_sound(tokens), example, known_K)
         if self._model.things is not None and self._options.naming > 0:
             text, things = self._model.text, self._model.things
             reads = self._model.reads
             named = things.loss(text, tokens, example.batch, clips, example.sounds, reads=reads, turn=turn) * share
-        torch.autograd.backward(loss + self._options.naming * named)
+        torch.autograd.backward(loss + self._options.silent * silent + self._options.naming * named)
         return loss
+
+    def _judging_loss(self, tokens: FusionInputs, example: Example, known_K: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._options.half):
+            logits_NK = self._model.body(*tokens).to(torch.float32)
+        return summed_loss(logits_NK, example.targets_NK, self._positive_K, known_K, self._options.objective)
 
     def _gradients(self) -> list[Tensor]:
         gradients = []

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from engines.models.arms import ARMS
 from engines.spec import SEGMENTS, TASKS
@@ -74,6 +75,20 @@ def test_an_arm_learns_what_its_modalities_hold(features: FeatureSet, arm: str) 
         for condition in (SHUFFLED, MISSING):
             deaf_NK = logits(network, features, test, condition)
             assert task_quality("clickbait", deaf_NK, features, test) < heard - 0.1
+
+
+def test_who_is_judged_without_sound_as_well_claims_nothing_of_what_only_sound_tells(features: FeatureSet) -> None:
+    clickbait, test = TASKS.index("clickbait"), features.indices("test")
+    truth_N = torch.from_numpy(features.labels_NK[test, clickbait])
+
+    def surprise(silent: float) -> float:
+        network = model("vlmae", features)
+        options = replace(QUICK, epochs=8, learning_rate=2e-3, hiding=PLAIN, silent=silent)
+        tune(network, features, options, seed=1)
+        deaf_N = torch.from_numpy(logits(network, features, test, MISSING)[:, clickbait])
+        return float(functional.binary_cross_entropy_with_logits(deaf_N, truth_N))
+
+    assert surprise(silent=1.0) < surprise(silent=0.0)
 
 
 def test_equal_seeds_give_equal_weights_and_others_do_not(features: FeatureSet) -> None:

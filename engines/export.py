@@ -22,6 +22,7 @@ from engines.calibration import TaskCalibration
 from engines.models.network import Network, Parts
 from engines.models.pretrained import load
 from engines.models.pretrained.sources import SOURCES
+from engines.models.rounding import exact_constants
 from engines.models.starter import PRIORS, SHOTS, WEAPONS, StarterNetwork
 from engines.quantise import store_small
 from engines.spec import GRAPHS, TASKS, GraphSpec, TensorSpec
@@ -66,7 +67,7 @@ def export_graphs(network: Parts, folder: Path, *, small: bool = False) -> None:
         part = network.get_submodule(name)
         model = exported(part, specs[name])
         if small:
-            model = store_small(model, exact=[buffer.numpy() for buffer in part.buffers()])
+            model = store_small(model, exact=exact_constants(part))
         onnx.save(model, folder / f"{name}.onnx")
 
 

@@ -22,7 +22,7 @@ from engines.bundle import Bundle  # noqa: E402
 from engines.export import exported  # noqa: E402
 from engines.models.audio import AudioTower  # noqa: E402
 from engines.models.fusion import Fusion  # noqa: E402
-from engines.models.rounding import round_weights  # noqa: E402
+from engines.models.rounding import exact_constants, round_weights  # noqa: E402
 from engines.models.text import TextTower  # noqa: E402
 from engines.opening import open_engines  # noqa: E402
 from engines.ort import OrtRunner  # noqa: E402
@@ -66,7 +66,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Pa
     paths = {}
     for name, module in parts().items():
         model = exported(module.eval(), SPECS[name])
-        small = store_small(model, [buffer.numpy() for buffer in module.buffers()])
+        small = store_small(model, exact_constants(module))
         assert is_small(small) and not is_small(model)
         paths[name] = (folder / f"{name}.onnx", folder / f"{name}.small.onnx")
         for graph, path in zip((model, small), paths[name], strict=True):
@@ -104,7 +104,7 @@ def test_batch_norm_aside_rounding_before_training_leaves_nothing_to_lose(tmp_pa
     for name, module in modules.items():
         round_weights(module)
         spec = SPECS[name]
-        small = store_small(exported(module.eval(), spec), [buffer.numpy() for buffer in module.buffers()])
+        small = store_small(exported(module.eval(), spec), exact_constants(module))
         onnx.save(small, tmp_path / f"{name}.onnx")
         inputs = random_inputs(spec, SIZES, np.random.default_rng(0))
         with OrtRunner(tmp_path / f"{name}.onnx", spec) as runner:

@@ -64,38 +64,39 @@ world-bundle: $(TOOLS) ## train the shipped world bundle from nothing, and say h
 	$(BIN)/earshot evaluate engines/bundles/world --data $(WORLD)/unseen
 
 DATASET ?= out/composed
+FEATURES ?= out/features
 WORDS ?= out/words
 
-# The towers come from packages; the ear's last layers are tuned, and what lies above the towers is trained from stored features. SESA's
-# licence is not settled: what is shipped does not learn from it. What is there of data, maps, features and words is not made again.
+# The towers come from packages; what is trained above them, from stored features. SESA's licence is not settled: what is shipped does
+# not learn from it, and hears with the published layers, as an ear that is tuned without SESA's shots hears shots less well. What is
+# there of data, features and words is not made again.
 STARTER := out/starter
 starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed clips; needs EARSHOT_DATA
 	test -f $(DATASET)/dataset.json || $(BIN)/earshot dataset compose --out $(DATASET)
 	test -f $(WORDS)/words.safetensors || $(BIN)/earshot distil --data $(EARSHOT_DATA) --out $(WORDS)
-	test -f $(STARTER)/hearing/hearing.safetensors || $(BIN)/earshot hearing $(DATASET) --out $(STARTER)/hearing --without sesa --threads 1
-	$(BIN)/earshot dataset features $(DATASET) --out $(STARTER)/features --hearing $(STARTER)/hearing --augment 1 --noisy
-	$(BIN)/earshot train --recipe starter --data $(STARTER)/features --words $(WORDS) --without sesa --threads 1 --out $(STARTER)
+	$(BIN)/earshot dataset features $(DATASET) --out $(FEATURES) --augment 1 --noisy
+	$(BIN)/earshot train --recipe starter --data $(FEATURES) --words $(WORDS) --without sesa --threads 1 --out $(STARTER)
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --out $(STARTER)/small
 	$(BIN)/earshot calibrate $(STARTER)/small --data $(DATASET) --without sesa --out engines/bundles/starter
-	$(BIN)/earshot remember engines/bundles/starter --features $(STARTER)/features --out engines/bundles/starter
+	$(BIN)/earshot remember engines/bundles/starter --features $(FEATURES) --out engines/bundles/starter
 	$(BIN)/earshot verify engines/bundles/starter --checkpoint $(STARTER)/checkpoint.safetensors
 	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --exact --out $(STARTER)/exact
 	$(BIN)/earshot verify engines/bundles/starter --against $(STARTER)/exact --data $(DATASET) --batches 1000
 
-# An experiment, which may learn from all sets: the ear, too, has heard SESA's training recordings.
+# An experiment, which may learn from all sets: the ear is tuned to them, SESA's training recordings among them.
+HEARD ?= out/features_hearing
 HEARING ?= out/hearing
-FEATURES ?= out/features_hearing
 ARMS ?= out/arms
 
 # Seeds: 8 for what the goals compare, 4 for the rest. A run that is in $(ARMS) is not made again.
 COMPARED := vl audio audio_text vlmae late_average late_average_text late_stacked
 results: $(TOOLS) ## train the arms on stored features, compare them, write docs/results, and say how long it took
-	@test -f $(FEATURES)/features.json || { echo "No features in $(FEATURES). Make them: earshot dataset compose --out $(DATASET), \
+	@test -f $(HEARD)/features.json || { echo "No features in $(HEARD). Make them: earshot dataset compose --out $(DATASET), \
 	earshot distil --out $(WORDS), earshot hearing $(DATASET) --out $(HEARING), \
-	earshot dataset features $(DATASET) --out $(FEATURES) --hearing $(HEARING) --augment 1 --noisy"; exit 1; }
+	earshot dataset features $(DATASET) --out $(HEARD) --hearing $(HEARING) --augment 1 --noisy"; exit 1; }
 	@started=$$(date +%s) && \
-	$(BIN)/earshot arms --features $(FEATURES) --words $(WORDS) --out $(ARMS) --seeds 4 && \
-	$(BIN)/earshot arms --features $(FEATURES) --words $(WORDS) --out $(ARMS) --seeds 8 $(COMPARED:%=--arm %) && \
+	$(BIN)/earshot arms --features $(HEARD) --words $(WORDS) --out $(ARMS) --seeds 4 && \
+	$(BIN)/earshot arms --features $(HEARD) --words $(WORDS) --out $(ARMS) --seeds 8 $(COMPARED:%=--arm %) && \
 	$(BIN)/earshot evaluate arms --runs $(ARMS) --dataset $(DATASET) --out docs/results && \
 	echo "results: $$(( ($$(date +%s) - started) / 60 )) minutes"
 

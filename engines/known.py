@@ -26,8 +26,8 @@ SCHEMA = "earshot-known/1"
 #: Directions that are kept of the tokens, and training clips that a distance is the mean of. Chosen on things held out
 #: beside those that docs/results/novelty reports on: half or twice as many directions find fewer sights.
 DIRECTIONS, NEIGHBOURS = 48, 20
-#: Training clips that are kept, evenly spaced where there are more: a fifth of a megabyte for each sense.
-MOST_CLIPS = 4_000
+#: Training clips that are kept, evenly spaced where there are more: a quarter of a megabyte for each sense.
+MOST_CLIPS = 5_000
 #: Clips of each split without which no share of them says anything.
 FEWEST_CLIPS = 20
 #: Of the largest variance, below which a direction is rounding and no direction.

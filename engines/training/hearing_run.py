@@ -39,7 +39,8 @@ def learn_to_hear(
     before = tune_hearing(as_published(published), maps, options, layers=False, on_epoch=on_epoch)
     hearing = as_published(published)
     after = tune_hearing(hearing, maps, options, on_epoch=on_epoch)
-    save_hearing(hearing, out / HEARING)
+    learnt_from = {"dataset": maps.dataset, "without": " ".join(without), "seed": str(options.seed)}
+    save_hearing(hearing, out / HEARING, learnt_from)
     report: dict[str, object] = {
         "options": asdict(options),
         "dataset": maps.dataset,

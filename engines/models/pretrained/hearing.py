@@ -8,10 +8,11 @@ Shape letters: F windows, C,H,W channel, time, frequency, P tokens of a window.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -42,11 +43,21 @@ def as_published(network: Yamnet) -> Hearing:
     return hearing.requires_grad_(False).eval()
 
 
-def save_hearing(hearing: Hearing, path: Path) -> None:
-    """Whole or not at all."""
+def save_hearing(hearing: Hearing, path: Path, learnt_from: Mapping[str, str]) -> None:
+    """Whole or not at all. learnt_from: what names the clips again, and whose sources were left out."""
     scratch = path.with_suffix(".part")
-    save_file({name: tensor.contiguous() for name, tensor in hearing.state_dict().items()}, scratch)
+    tensors = {name: tensor.contiguous() for name, tensor in hearing.state_dict().items()}
+    save_file(tensors, scratch, dict(learnt_from))
     scratch.replace(path)
+
+
+def read_learnt_from(path: Path) -> dict[str, str]:
+    """What `save_hearing` was told. Raises `ValueError` when the file is none."""
+    try:
+        with safe_open(path, "pt") as stored:
+            return dict(stored.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path}: no tuned hearing ({error}); make it by `earshot hearing`") from error
 
 
 def load_hearing(path: Path) -> Hearing:

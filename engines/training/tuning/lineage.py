@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import torch
 
+from engines.models.pretrained.hearing import read_learnt_from
 from engines.models.starter import StarterSizes
 from engines.training.features import TEST, TRAIN, VAL, FeatureSet
 from engines.training.tuning.loop import TuneOptions
@@ -29,6 +30,7 @@ def lineage(
         "data": {
             "sha256": features.header.dataset,
             "towers": features.header.towers,
+            "hearing": None if features.hearing is None else read_learnt_from(features.hearing),
             "versions": list(features.versions),
             "without": list(features.without),
             "clips": {split: len(features.indices(split)) for split in (TRAIN, VAL, TEST)},

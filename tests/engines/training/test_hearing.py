@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from engines.data.public.manifest import Row, Span, write_dataset
 from engines.models.pretrained import WINDOW_SAMPLES
-from engines.models.pretrained.hearing import Hearing, as_published, load_hearing, save_hearing
+from engines.models.pretrained.hearing import Hearing, as_published, load_hearing, read_learnt_from, save_hearing
 from engines.models.pretrained.yamnet import Yamnet
 from engines.models.starter import StarterAudio, heard
 from engines.training.features import CLIPS, HEADER, FeatureHeader, shard_path, write_json
@@ -123,7 +123,9 @@ def test_maps_that_are_not_whole_are_refused(folder: Path) -> None:
 
 def test_weights_come_back_as_they_were_saved(published: Yamnet, tmp_path: Path) -> None:
     hearing = as_published(published)
-    save_hearing(hearing, tmp_path / "hearing.safetensors")
+    learnt_from = {"dataset": "a" * 64, "without": "sesa"}
+    save_hearing(hearing, tmp_path / "hearing.safetensors", learnt_from)
+    assert read_learnt_from(tmp_path / "hearing.safetensors") == learnt_from
     read = load_hearing(tmp_path / "hearing.safetensors")
     assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in hearing.state_dict().items())
     assert isinstance(read, Hearing) and not read.training
@@ -131,5 +133,6 @@ def test_weights_come_back_as_they_were_saved(published: Yamnet, tmp_path: Path)
 
 def test_a_file_that_is_no_hearing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "hearing.safetensors").write_bytes(msgspec.json.encode({"no": "weights"}))
-    with pytest.raises(ValueError, match="make it by `earshot hearing`"):
-        load_hearing(tmp_path / "hearing.safetensors")
+    for read in (load_hearing, read_learnt_from):
+        with pytest.raises(ValueError, match="make it by `earshot hearing`"):
+            read(tmp_path / "hearing.safetensors")

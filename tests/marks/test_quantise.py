@@ -99,6 +99,14 @@ def test_constants_that_are_not_learnt_stay_exact(stored: dict[str, tuple[Path, 
         assert any(np.array_equal(array, buffer.numpy()) for array in kept)
 
 
+def test_the_clips_that_a_fusion_graph_keeps_are_in_8_bits(stored: dict[str, tuple[Path, Path]]) -> None:
+    known_MD = parts()["fusion"].get_buffer("known_MD")
+    for path, counts in zip(stored["fusion"], ((1, 0), (0, 1)), strict=True):
+        tables = [t for t in onnx.load(path).graph.initializer if sorted(t.dims) == sorted(known_MD.shape)]
+        kinds = [table.data_type for table in tables]
+        assert (kinds.count(TensorProto.FLOAT), kinds.count(TensorProto.INT8)) == counts
+
+
 def test_batch_norm_aside_rounding_before_training_leaves_nothing_to_lose(tmp_path: Path) -> None:
     modules = {"text": TextTower(64, 300, 4), "fusion": parts()["fusion"]}
     for name, module in modules.items():

@@ -13,6 +13,7 @@ from engines.evaluation.lineage import lineage
 from engines.evaluation.report import Results, write_report
 from engines.evaluation.resampling import REPLICATES, Resampling
 from engines.evaluation.runs import read_runs
+from engines.evaluation.settings import differences
 from engines.evaluation.study import Study
 from engines.evaluation.truth import Truth
 
@@ -36,11 +37,15 @@ def open_study(runs: Path, dataset: Path, replicates: int = REPLICATES) -> Study
 def compare(
     runs: Path, dataset: Path, out: Path, *, command: str, progress: Progress, replicates: int = REPLICATES
 ) -> tuple[Results, list[Path]]:
-    """Measure, write everything into `out`; returns the results and the files."""
+    """Measure, write everything into `out`; returns the results and the files.
+
+    Raises `ValueError` as `open_study` does, and when seeds of one arm were not trained alike.
+    """
     started = time.monotonic()
     study = open_study(runs, dataset, replicates)
+    unlike = differences(study.runs)
     with progress("evaluate", steps(study)) as advance:
         findings = find(study, on_step=advance)
     seconds = time.monotonic() - started
-    results = Results(lineage(command, read_dataset(dataset), study.runs, replicates, seconds), findings)
+    results = Results(lineage(command, read_dataset(dataset), study.runs, unlike, replicates, seconds), findings)
     return results, write_report(study, results, out)

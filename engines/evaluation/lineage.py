@@ -14,6 +14,7 @@ import msgspec
 from engines.data.public.manifest import Dataset
 from engines.evaluation.resampling import SPREAD
 from engines.evaluation.runs import Run
+from engines.evaluation.settings import Differences
 
 PACKAGES = ("earshot", "matplotlib", "numpy", "onnxruntime", "scikit-learn", "torch")
 
@@ -21,7 +22,8 @@ PACKAGES = ("earshot", "matplotlib", "numpy", "onnxruntime", "scikit-learn", "to
 class Lineage(msgspec.Struct, frozen=True):
     """data: sha256 of the manifest; made_with: how it came to be. seeds: by arm.
 
-    train_seconds, epochs: of all runs together, and of each; where they say so.
+    train_seconds, epochs: of all runs together, and of each; where they say so. unlike: settings that not all arms were
+    trained with, their values, and the arms of each.
     """
 
     command: str
@@ -37,10 +39,16 @@ class Lineage(msgspec.Struct, frozen=True):
     train_seconds: float | None
     epochs: list[int]
     evaluate_seconds: float
+    unlike: Differences
 
 
 def lineage(
-    command: str, dataset: Dataset, runs: Mapping[str, Mapping[int, Run]], replicates: int, evaluate_seconds: float
+    command: str,
+    dataset: Dataset,
+    runs: Mapping[str, Mapping[int, Run]],
+    unlike: Differences,
+    replicates: int,
+    evaluate_seconds: float,
 ) -> Lineage:
     """Of this process on this machine; nothing in it names the machine or its user."""
     times = [run.card.lineage.get("seconds") for seeds in runs.values() for run in seeds.values()]
@@ -60,6 +68,7 @@ def lineage(
         train_seconds=round(sum(known), 1) if known else None,
         epochs=sorted({int(option["epochs"]) for option in options if "epochs" in option}),
         evaluate_seconds=round(evaluate_seconds, 1),
+        unlike=unlike,
     )
 
 

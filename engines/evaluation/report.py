@@ -193,10 +193,18 @@ def _lineage(lineage: Lineage) -> str:
     epochs = f"\n- Epochs: {', '.join(map(str, lineage.epochs))}" if lineage.epochs else ""
     return f"""- Command: `{lineage.command}`
 - Data set: sha256 `{lineage.data}`{_made_with(lineage)}
-- Seeds: {seeds}{epochs}
+- Seeds: {seeds}{epochs}{_unlike(lineage)}
 - Machine: {lineage.machine}, {lineage.cores} cores; Python {lineage.python}; {packages}
 - Time:{trained} evaluation {lineage.evaluate_seconds:.0f} s
 """
+
+
+def _unlike(lineage: Lineage) -> str:
+    lines = ""
+    for setting, arms_by_value in lineage.unlike.items():
+        values = "; ".join(f"`{value}` in {', '.join(arms)}" for value, arms in arms_by_value.items())
+        lines += f"\n- Not the same in all arms: `{setting}`: {values}"
+    return lines
 
 
 def _made_with(lineage: Lineage) -> str:

@@ -71,8 +71,8 @@ def test_three_reports_lead_to_requests_on_the_topic_in_one_command(judged: Grou
     assert shown.keys() == {item["video_id"] for item in told["requests"]}
     assert len(shown) == BATCH and not shown.keys() & set(REPORTED)
     of_reports = [item for item in shown.values() if item["arm"] == "reports"]
-    # How many hunt is not promised: in a pool this small the lookalike band leaves a few, and which depends on the order
-    # in which videos arrived.
+    # How many hunt is not promised: the lookalike band leaves a few of a pool this small, and which they are depends on
+    # the order in which videos arrived.
     assert of_reports, "reports hunt"
     for item in of_reports:
         assert item["like"][0]["video_id"] in REPORTED and "which was reported" in item["reason"]

@@ -82,7 +82,7 @@ def make_runs(
                     dataset=dataset.sha256,
                     parameters=strength.parameters,
                     ms_per_clip=strength.ms_per_clip,
-                    lineage={"seconds": 1.5},
+                    lineage={"seconds": 1.5, "options": {"hiding": {"audio": 0.1 * (arm == "vl")}}},
                 ),
                 _logits(val, strength, strength.by_sense, seed, arm),
                 _logits(test, strength, strength.by_sense, seed, arm),

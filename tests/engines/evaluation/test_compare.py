@@ -170,6 +170,7 @@ def test_the_report_is_whole_the_same_each_time_and_readable_in_the_dark(synthet
     page = written[0]["README.md"]
     assert all(name in page for name in written[0] if name.endswith(".svg") and name != "reliability.svg")
     assert synthetic.dataset.sha256 in page
+    assert "Not the same in all arms: `options.hiding.audio`" in page and "`0.1` in vl\n" in page
 
 
 def test_runs_on_other_clips_are_refused(synthetic: Synthetic, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from engines.active.arms import REPORTS
 from engines.active.broaden import Lsb
-from engines.active.learner import Learner
+from engines.active.learner import Head, Learner
 from engines.active.pool import Situation
 from engines.active.strategies.protocol import Strategy
 from engines.active.vectors import Float32, Int64
@@ -44,7 +45,7 @@ class Loop:
         rng: np.random.Generator,
         setup: Setup = USUAL,
     ) -> None:
-        self._arena, self._rng, self._setup = arena, rng, setup
+        self._arena, self._rng, self._setup, self._reports = arena, rng, setup, reports
         label_N = np.full(len(arena.label_N), np.nan, np.float32)
         label_N[start] = arena.label_N[start]
         reported_N = np.zeros(len(label_N), np.bool_)
@@ -60,6 +61,22 @@ class Loop:
     def labelled(self) -> Int64:
         """Places of all labels so far."""
         return self._learner.situation.labelled
+
+    @property
+    def situation(self) -> Situation:
+        """As it is now."""
+        return self._learner.situation
+
+    @property
+    def head(self) -> Head:
+        """As fitted last."""
+        return self._learner.head
+
+    @property
+    def kin(self) -> Int64:
+        """Places of the kind that was reported, as far as the strategy knows: reports, and what it found by them."""
+        found = self.strategy.memory.kin.get(REPORTS, []) if isinstance(self.strategy, Lsb) else []
+        return np.union1d(self._reports, np.array(found, np.int64))
 
     def test_scores(self) -> Float32:
         """What the head says of the test clips, (T,)."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from engines.active.learner import Head
 from engines.active.vectors import Float32
+from engines.active.watch import Examples, Joint, of_kind, of_the_rest
 from engines.evaluation.metrics import average_precision, recall_at_false_positives, recall_at_precision
 from engines.evaluation.selection.arena import Arena, Kind
 from engines.evaluation.selection.loop import Loop, Make
@@ -23,7 +25,17 @@ class Steady(msgspec.Struct, frozen=True):
     recall_at_p80: tuple[float, ...]
 
 
-class Emerging(msgspec.Struct, frozen=True):
+class Watched(msgspec.Struct, frozen=True):
+    """The same with a head of its own for the kind. alone: recall of the kind by that head, (R + 1,), the first from
+    reports and no label of the hunt. recall, others: of both heads as one score, (R,).
+    """
+
+    alone: tuple[float, ...]
+    recall: tuple[float, ...]
+    others: tuple[float, ...]
+
+
+class Emerging(msgspec.Struct, frozen=True, omit_defaults=True):
     """After each round, (R,): videos of the kind found, copies once; its recall at 5 % false positives; AP on all other
     clips.
 
@@ -35,6 +47,7 @@ class Emerging(msgspec.Struct, frozen=True):
     recall: tuple[float, ...]
     others: tuple[float, ...]
     others_before: float
+    watched: Watched | None = None
 
 
 def whole_kind(arena: Arena, kind: Kind, rng: np.random.Generator, setup: Setup = USUAL) -> Emerging:
@@ -82,9 +95,10 @@ def emerging(arena: Arena, kind: Kind, make: Make, rng: np.random.Generator, set
     start = rng.choice(np.flatnonzero(~kind.pool_N), KNOWN, False)
     reports = rng.choice(np.flatnonzero(kind.pool_N), REPORTS, False)
     loop = Loop(arena, make, np.concatenate([start, reports]), reports, rng, setup)
-    labels, found, recall, others = [], [], [], []
+    labels, found, recall, others, watched = [], [], [], [], []
     kin = np.zeros(0, np.int64)
     before = _others_of(arena, kind, loop.test_scores())
+    watched.append(_watch(arena, kind, loop, setup.kind_head, rng))
     for number, count in enumerate(setup.hunts):
         chosen = loop.round(count, is_last=number + 1 == len(setup.hunts), is_hunt=True).chosen
         kin = np.concatenate([kin, chosen[kind.pool_N[chosen]]])
@@ -95,4 +109,32 @@ def emerging(arena: Arena, kind: Kind, make: Make, rng: np.random.Generator, set
         score_T = loop.test_scores()
         recall.append(_recall_of(arena, kind, score_T))
         others.append(_others_of(arena, kind, score_T))
-    return Emerging(tuple(labels), tuple(found), tuple(recall), tuple(others), before)
+        watched.append(_watch(arena, kind, loop, setup.kind_head, rng))
+    return Emerging(tuple(labels), tuple(found), tuple(recall), tuple(others), before, _together(watched))
+
+
+def _watch(
+    arena: Arena, kind: Kind, loop: Loop, head: Head | None, rng: np.random.Generator
+) -> tuple[float, float, float] | None:
+    """Recall of the kind by its own head; recall and others by both heads as one score."""
+    if head is None:
+        return None
+    label_N, kin, pool = loop.situation.label_N, loop.kin, loop.situation.unlabelled
+
+    def scores(examples: Examples, of: Head) -> tuple[Float32, Float32]:
+        fitted = of.fit(arena.feature_NF[examples.place_L], examples.label_L, rng)
+        return fitted.scores(arena.feature_NF[pool]), fitted.scores(arena.feature_TF)
+
+    kind_N, kind_T = scores(of_kind(label_N, kin), head)
+    task_N, task_T = scores(of_the_rest(label_N, kin), loop.head)
+    joint_T = Joint.of(task_N, kind_N).scores(task_T, kind_T)
+    return _recall_of(arena, kind, kind_T), _recall_of(arena, kind, joint_T), _others_of(arena, kind, joint_T)
+
+
+def _together(watched: list[tuple[float, float, float] | None]) -> Watched | None:
+    """Of the moment before the first round, and of each round."""
+    told = [one for one in watched if one is not None]
+    if not told:
+        return None
+    alone, recall, others = zip(*told, strict=True)
+    return Watched(alone, recall[1:], others[1:])

@@ -28,6 +28,7 @@ class Setup:
 
     fused: strategies see the embedding of the head, which must have one, anew each round, instead of the arena's.
     judged: whether the head is fitted after each round of a hunt, and judged; else its rounds are counted only.
+    kind_head: of a kind that is hunted (`engines.active.watch`); None: there is none.
     """
 
     head: Head = field(default_factory=lambda: LogisticHead(PENALTY))
@@ -35,6 +36,7 @@ class Setup:
     hunts: tuple[int, ...] = (HUNT_BATCH,) * HUNT_ROUNDS
     fused: bool = False
     judged: bool = True
+    kind_head: Head | None = None
 
 
 USUAL = Setup()

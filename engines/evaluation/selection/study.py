@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
+from engines.active import watch
 from engines.active.arms import ERRORS, LIKELY_ARM, POSITIVES, PROBE, REPORTS, UNCERTAIN, Reach
 from engines.active.broaden import Lsb, Options
 from engines.active.kernel import GramHead
@@ -183,7 +184,7 @@ def _grounds(arenas: Mapping[str, Arena]) -> dict[str, tuple[Arena, Setup]]:
         known = shared[1].kernel_NM if shared and shared[0] is arena.feature_NF else None
         places, kernel_NM = kernelled(arena, known)
         shared = arena.feature_NF, GramHead(kernel_NM)
-        found[name] = places, Setup(head=shared[1])
+        found[name] = places, Setup(head=shared[1], kind_head=replace(shared[1], penalty=watch.PENALTY))
     return found
 
 

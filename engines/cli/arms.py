@@ -31,6 +31,7 @@ def arms(
     """Train arms on stored features, and keep their logits on validation and test clips, as heard and as disturbed."""
     need_training_packages()
     from engines.models.arms import ARMS
+    from engines.training.costs import costs_ms, write_costs
     from engines.training.jobs import Source, train_side_by_side
     from engines.training.late import LATE, fuse
     from engines.training.recipes import STARTER
@@ -51,6 +52,7 @@ def arms(
         for name, seed in ((name, seed) for seed in every_seed for name in late):
             fuse(name, shop.features, shop.words, out, seed)
             advance(note=f"{name} {seed}")
+        write_costs(out, costs_ms(shop))
     if as_json:
         print_json({"folder": str(out), "arms": [*trained, *late], "seeds": list(every_seed)})
     else:

@@ -30,7 +30,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Where the logits come from.
 
     dataset: data hash of the data set. parameters: those that were trained. ms_per_clip: wall time of the arm's
-    network on stored tower features, a clip, one thread. lineage: whatever names the run again.
+    network on stored tower features, a clip, one thread; of all arms measured together. lineage: whatever names the
+    run again.
     """
 
     arm: str
@@ -59,8 +60,16 @@ def write_run(folder: Path, run: Run) -> Path:
     _check(path, tensors)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: np.ascontiguousarray(array, np.float32) for name, array in tensors.items()}, path)
-    path.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(run.card)) + b"\n")
+    write_card(folder, run.card)
     return path
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Beside the logits that it is of; whole or not at all."""
+    path = folder / card.arm / f"{card.seed}.json"
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(card)) + b"\n")
+    part.replace(path)
 
 
 def read_run(path: Path) -> Run:

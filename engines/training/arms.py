@@ -20,15 +20,12 @@ from engines.models.pretrained.words import WordVectors
 from engines.models.starter import StarterSizes
 from engines.training.curves import write_epochs
 from engines.training.features import TEST, VAL, FeatureSet
-from engines.training.tuning.judge import BATCH, conditions, logits
+from engines.training.tuning.judge import conditions, logits
 from engines.training.tuning.lineage import lineage
 from engines.training.tuning.loop import TuneOptions, tune
 from engines.training.tuning.network import Tunable
 from engines.training.tuning.processes import Processes
 from engines.training.tuning.state import Epoch, Progress, trained
-
-#: Passes over a batch that the cost of an arm is the fastest of.
-TIMED_PASSES = 5
 
 
 @dataclass(frozen=True)
@@ -73,21 +70,6 @@ def train_arm(
     return run
 
 
-def cost_ms(model: Tunable, features: FeatureSet) -> float:
-    """Milliseconds a clip takes from stored features to logits on one thread, in batches of 64; the fastest of five."""
-    batch = features.batch(features.indices(VAL)[:BATCH])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    times = []
-    with torch.inference_mode():
-        for _ in range(TIMED_PASSES):
-            start = time.perf_counter()
-            model(batch)
-            times.append(time.perf_counter() - start)
-    torch.set_num_threads(threads)
-    return round(1000 * min(times) / len(batch), 4)
-
-
 def _judged(shop: Workshop, arm: str, seed: int, model: Tunable, progress: Progress, seconds: float) -> Run:
     features = shop.features
     val, test = features.indices(VAL), features.indices(TEST)
@@ -96,7 +78,6 @@ def _judged(shop: Workshop, arm: str, seed: int, model: Tunable, progress: Progr
         seed=seed,
         dataset=features.header.dataset,
         parameters=sum(parameter.numel() for parameter in model.own_parameters()),
-        ms_per_clip=cost_ms(model, features),
         lineage=lineage(features, shop.sizes, shop.options, progress, seed, seconds),
     )
     hears = "audio" in ARMS[arm].reads

@@ -106,13 +106,11 @@ def _combined(
     names = dict.fromkeys(name for part in parts for name in part.conditions)
     heard = {name: combine([part.conditions.get(name, part.test_MK) for part in parts]) for name in names}
     lineage = {"parts": [part.card.arm for part in parts], "seed": seed}
-    costs = [part.card.ms_per_clip for part in parts]
     card = Card(
         arm=arm,
         seed=seed,
         dataset=parts[0].card.dataset,
         parameters=sum(part.card.parameters or 0 for part in parts),
-        ms_per_clip=round(sum(cost for cost in costs if cost is not None), 4),
         lineage=lineage,
     )
     return Run(card, val_NK, combine([part.test_MK for part in parts]), heard)

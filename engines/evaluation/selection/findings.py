@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.evaluation.resampling import seed_error
+from engines.evaluation.selection.regimes import Watched
 from engines.evaluation.selection.study import LSB, STEADY, WHOLE_KIND, Outcome
 from engines.evaluation.study import Estimate
 
@@ -37,10 +38,22 @@ class SteadyFound(msgspec.Struct, frozen=True):
     labels: float
 
 
+class TwoHeads(msgspec.Struct, frozen=True):
+    """What a head of its own for the kind is worth. reported, alone: recall of the kind by that head, from reports and
+    no label of the hunt, and after 120. recall, behind, kept: as of `HuntFound`, of both heads as one score.
+    """
+
+    reported: Estimate
+    alone: Estimate
+    recall: Estimate
+    behind: Estimate | None
+    kept: Estimate
+
+
 class HuntFound(msgspec.Struct, frozen=True):
     """One strategy on one kind. found: after 60 and 120 labels. recall, others: after 120, and LSB's less its own.
 
-    kept: others after 120 labels less before the first round.
+    kept: others after 120 labels less before the first round. two: None where there was one head only.
     """
 
     arena: str
@@ -52,6 +65,7 @@ class HuntFound(msgspec.Struct, frozen=True):
     others: Estimate
     others_behind: Estimate | None
     kept: Estimate
+    two: TwoHeads | None
 
 
 def steady_found(outcomes: Sequence[Outcome]) -> list[SteadyFound]:
@@ -96,10 +110,37 @@ def hunts_found(outcomes: Sequence[Outcome]) -> list[HuntFound]:
                     _mean(seeds, _others),
                     _behind(by, name, _others),
                     _mean(seeds, _kept),
+                    _two_heads(by, name),
                 )
             )
         found += sorted(rows, key=lambda one: -one.found[0])
     return found
+
+
+def _two_heads(by: dict[str, dict[int, Outcome]], name: str) -> TwoHeads | None:
+    if any(one.emerging is None or one.emerging.watched is None for one in by[name].values()):
+        return None
+
+    def recall(outcome: Outcome) -> float:
+        return _watched(outcome).recall[-1]
+
+    return TwoHeads(
+        _mean(by[name], lambda one: _watched(one).alone[0]),
+        _mean(by[name], lambda one: _watched(one).alone[-1]),
+        _mean(by[name], recall),
+        _behind(by, name, recall),
+        _mean(by[name], lambda one: _watched(one).others[-1] - _before(one)),
+    )
+
+
+def _watched(outcome: Outcome) -> Watched:
+    assert outcome.emerging is not None and outcome.emerging.watched is not None
+    return outcome.emerging.watched
+
+
+def _before(outcome: Outcome) -> float:
+    assert outcome.emerging is not None
+    return outcome.emerging.others_before
 
 
 def area(outcome: Outcome) -> float:
@@ -129,8 +170,7 @@ def _others(outcome: Outcome) -> float:
 
 
 def _kept(outcome: Outcome) -> float:
-    assert outcome.emerging is not None
-    return outcome.emerging.others[-1] - outcome.emerging.others_before
+    return _others(outcome) - _before(outcome)
 
 
 def _by_strategy(outcomes: Sequence[Outcome]) -> dict[str, dict[int, Outcome]]:

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from engines.evaluation.runs import read_run, read_runs
+from engines.models.arms import ARMS
 from engines.training.arms import Workshop, train_arm
+from engines.training.costs import costs_ms, write_costs
 from engines.training.features import FeatureSet
 from engines.training.late import AVERAGED, BOOSTED, LATE, fuse, parts_of
 from engines.training.tuning.judge import task_quality
@@ -51,7 +53,17 @@ def test_a_run_names_all_that_decided_it(runs: Path, features: FeatureSet) -> No
     assert len(lineage["history"]) >= lineage["best_epoch"] + 1
     assert {"torch", "numpy", "earshot"} <= set(lineage["packages"])
     assert card.parameters is not None and card.parameters > 1000
-    assert card.ms_per_clip is not None and card.ms_per_clip > 0
+    assert card.ms_per_clip is None, "arms are measured together, once all are there"
+
+
+def test_arms_are_measured_together_and_late_fusion_costs_what_its_parts_do(shop: Workshop, runs: Path) -> None:
+    costs = costs_ms(shop, rounds=1)
+    assert costs.keys() == ARMS.keys() and min(costs.values()) > 0
+    write_costs(runs, {"vl": 2.0, "audio": 0.5, "audio_text": 1.0, "vlmae": 9.0})
+    found = {arm: seeds[3].card.ms_per_clip for arm, seeds in read_runs(runs).items()}
+    assert found["vl"] == 2 and found["late_average"] == 2.5 and found["late_average_text"] == 3
+    assert found["late_boosted"] is None
+    assert not list(runs.glob("*/*.part"))
 
 
 def test_only_arms_that_hear_are_judged_under_conditions_of_sound(runs: Path) -> None:

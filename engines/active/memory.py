@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import msgspec
@@ -50,6 +50,10 @@ class Memory(msgspec.Struct):
             if labels[video_id] == 1:
                 self.kin.setdefault(one.arm, []).append(video_id)
         return by_arm
+
+    def reported_among(self, known: Container[str]) -> list[str]:
+        """Reports that are in a pool: one that has left it can be broadened from no more."""
+        return [video_id for video_id in self.reported if video_id in known]
 
 
 class State(msgspec.Struct, forbid_unknown_fields=True):

@@ -82,8 +82,7 @@ def select(pool: Pool, wish: Wish, memory: Memory, rng: np.random.Generator, ind
     lsb.learn(_labels(pool, wish.task))
     pool.find(wish.like)
     memory.reported += [video_id for video_id in wish.like if video_id not in memory.reported]
-    reported = [video_id for video_id in memory.reported if video_id in pool.places]
-    situation = pool.situation(wish.task, asked=list(memory.open), like=reported)
+    situation = pool.situation(wish.task, asked=list(memory.open), like=memory.reported_among(pool.places))
     if not len(situation.unlabelled):
         raise ValueError(f"pool: all {len(pool)} videos are labelled, reported or asked about; nothing is left to ask")
     if index is not None:

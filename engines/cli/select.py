@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from engines.active.flagged import Flagged
     from engines.active.pool import Pool
     from engines.active.pool_file import Rejected
     from engines.active.select import Request, Selection, Wish
@@ -42,17 +43,22 @@ GateOption = Annotated[
     Path | None,
     typer.Option("--gate", help="A frozen gate set, whose clips are not looked at: `earshot dataset gate`."),
 ]
+WatchOption = Annotated[
+    Path | None,
+    typer.Option("--watch", help="Also write which videos a head of the reported kind flags, JSONL: docs/select.md."),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of all chance.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What a selection reads and writes. state: None stands for a file beside `out`."""
+    """What a selection reads and writes. state: None stands for a file beside `out`; watch: None: not asked for."""
 
     out: Path
     index: Path | None
     state: Path | None
     gate: Path | None
+    watch: Path | None = None
 
     @property
     def remembered(self) -> Path:
@@ -62,16 +68,19 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What was chosen, and how many rows of the pool were left out as broken."""
+    """What was chosen, and how many rows of the pool were left out as broken. flagged: None: not asked for."""
 
     selection: Selection
     rejected: int
     files: Files
+    flagged: tuple[Flagged, ...] | None = None
 
     def counts(self) -> dict[str, Any]:
         """For scripts."""
         selection = self.selection
         told = {"rejected": self.rejected, "left": selection.left, "state": str(self.files.remembered)}
+        if self.flagged is not None:
+            told["flagged"] = self.flagged
         return {"requests": selection.requests, **told}
 
 
@@ -84,11 +93,11 @@ def wish_of(task: str, batch: int, strategy: str, like: list[str] | None) -> Wis
 
 def choose(pool: Path, wish: Wish, files: Files, seed: int) -> Chosen:
     """Choose from a pool and write requests and state. Raises `ValueError` and `OSError` for what is wrong."""
-    selection, rejected = _select(_outside(pool, files.gate), wish, files, seed)
-    if len(selection.requests) < wish.count:
-        left = len(selection.requests)
+    chosen = _select(_outside(pool, files.gate), wish, files, seed)
+    left = len(chosen.selection.requests)
+    if left < wish.count:
         typer.echo(f"earshot: asked for {wish.count} videos, only {left} are left to label", err=True)
-    return Chosen(selection, rejected, files)
+    return chosen
 
 
 def show(chosen: Chosen) -> None:
@@ -101,12 +110,15 @@ def show(chosen: Chosen) -> None:
         typer.echo(f"and {len(requests) - MOST_SHOWN} more")
     scores = "a head fitted to your labels" if chosen.selection.head else "the pool"
     typer.echo(f"{len(requests)} requests in {out}; scores are of {scores}; {chosen.selection.left} videos left")
+    if chosen.flagged is not None:
+        typer.echo(f"{len(chosen.flagged)} videos in {chosen.files.watch} look like the reported kind")
 
 
-def _select(read: tuple[Pool, list[Rejected]], wish: Wish, files: Files, seed: int) -> tuple[Selection, int]:
-    """What is chosen, written into its files, and how many rows were left out."""
+def _select(read: tuple[Pool, list[Rejected]], wish: Wish, files: Files, seed: int) -> Chosen:
+    """What is chosen, written into its files."""
     import numpy as np
 
+    from engines.active.flagged import flagged, write_flagged
     from engines.active.memory import Memory, read_state, write_state
     from engines.active.pool_file import write_rejected
     from engines.active.select import indexed, select, write_requests
@@ -117,14 +129,17 @@ def _select(read: tuple[Pool, list[Rejected]], wish: Wish, files: Files, seed: i
     near = None if files.index is None else indexed(files.index, videos)
     rng = np.random.default_rng([seed, memory.rounds, len(memory.open)])
     chosen = select(videos, wish, memory, rng, near)
+    like_reports = None if files.watch is None else flagged(videos, wish.task, memory, np.random.default_rng(seed))
     if rejected:
         beside = write_rejected(files.out.with_name(f"{files.out.name}.rejected.jsonl"), rejected)
         _tell_rejected(rejected, len(videos), beside)
     if files.index is not None and near is not None:
         near.save(files.index)
+    if files.watch is not None and like_reports is not None:
+        write_flagged(files.watch, like_reports)
     write_requests(files.out, chosen.requests)
     write_state(files.remembered, memories)  # last: a run that was cut off before it asks the same again
-    return chosen, len(rejected)
+    return Chosen(chosen, len(rejected), files, like_reports)
 
 
 def _outside(pool: Path, gate: Path | None) -> tuple[Pool, list[Rejected]]:

@@ -37,6 +37,7 @@ def select(
     index: of_pool.IndexOption = None,
     state: of_pool.StateOption = None,
     gate: of_pool.GateOption = None,
+    watch: of_pool.WatchOption = None,
     seed: of_pool.SeedOption = 0,
     live: LiveOption = False,
     since: label_common.SinceOption = None,
@@ -57,6 +58,8 @@ def select(
     --live makes the pool itself, as `label pool` does; without POOL it is <out>.pool.jsonl. So three reports are
     hunted in one command: earshot select --live --since 24h --task adult --like vid-17 --like vid-90 --like vid-91
     --out requests.jsonl --send
+
+    --watch FILE writes, beside the requests, which videos look like the reported kind: three reports are enough.
     """
     with common.errors_told(), file_errors_told():
         wish = of_pool.wish_of(task, batch, strategy, like)
@@ -67,7 +70,7 @@ def select(
         if settings is not None and send:
             _require_topic(settings)
         pooled = _pooled(settings, Wanted(place, since, labels, views)) if settings and live else None
-        chosen = of_pool.choose(place, wish, of_pool.Files(out, index, state, gate), seed)
+        chosen = of_pool.choose(place, wish, of_pool.Files(out, index, state, gate, watch), seed)
         sent = _sent(settings, out, place) if settings is not None and send else None
     if as_json:
         told = chosen.counts() | ({} if pooled is None else {"pool": pooled.counts()})

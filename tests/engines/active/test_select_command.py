@@ -60,6 +60,31 @@ def reports(planted: Planted) -> list[str]:
     return [word for video_id in new for word in ("--like", video_id)]
 
 
+def test_what_looks_like_the_reports_is_written_beside_the_requests(
+    planted: Planted, pool: Path, select: Select
+) -> None:
+    watch = pool.with_name("flagged.jsonl")
+    plain = select(*reports(planted))
+    asked = requests_of(pool)
+    pool.with_name("requests.jsonl.state.json").unlink()
+    watched = select(*reports(planted), "--watch", str(watch))
+    assert watched.exit_code == 0, watched.output
+    assert f"videos in {watch} look like the reported kind" in " ".join(watched.stdout.split())
+    assert "look like" not in plain.stdout and requests_of(pool) == asked, "what is asked is as without it"
+    rows = [json.loads(line) for line in watch.read_text().splitlines()]
+    assert set(rows[0]) == {"video_id", "task", "score", "asked", "bundle"}
+    kinds = [int(planted.kind_N[planted.ids.index(row["video_id"])]) for row in rows]
+    assert kinds.count(NEW_KIND) >= len(kinds) // 2
+    in_review = {one["video_id"] for one in asked}
+    assert {row["video_id"] for row in rows if row["asked"]} == in_review & {row["video_id"] for row in rows}
+
+
+def test_without_reports_nothing_is_watched_for_and_nothing_is_written(pool: Path, select: Select) -> None:
+    told = select("--watch", str(pool.with_name("flagged.jsonl")))
+    assert told.exit_code == 1 and "--like" in told.stderr
+    assert sorted(path.name for path in pool.parent.iterdir()) == ["pool.jsonl"]
+
+
 def test_reports_find_their_kind_and_every_request_says_why(planted: Planted, pool: Path, select: Select) -> None:
     told = select(*reports(planted))
     assert told.exit_code == 0, told.output

@@ -70,6 +70,20 @@ def test_a_new_kind_is_found_by_broadening(outcomes: list[Outcome]) -> None:
     assert rows["margin"].recall_behind is not None
 
 
+def test_a_head_of_its_own_tells_a_kind_from_reports_alone(outcomes: list[Outcome]) -> None:
+    rows = {one.strategy: one for one in hunts_found(outcomes)}
+    assert rows[WHOLE_KIND].two is None
+    two, others = rows["lsb"].two, rows["margin"].two
+    assert two is not None and others is not None
+    assert two.reported.value == pytest.approx(others.reported.value), "before the first label all know the same"
+    assert two.alone.value >= two.reported.value > 0.9, "a planted kind is easy to tell"
+    assert others.behind is not None and others.behind.value == pytest.approx(two.recall.value - others.recall.value)
+    goals_told = {goal.goal: goal for goal in goals([], list(rows.values()))}
+    same = next(goal for name, goal in goals_told.items() if "published strategies with two heads as well" in name)
+    assert same.came == f"{two.recall.value - others.recall.value:+.3f}"
+    assert goals_told["... with a head of its own for the kind"].came == f"{two.kept.value:+.3f} (the fourth kind)"
+
+
 def test_what_was_run_is_not_run_again_and_a_cut_line_is(arena: Arena, tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
     wanted = [Task(arena, "the fourth kind", name, 3) for name in ("random", "margin")]
@@ -172,7 +186,8 @@ def test_the_page_has_every_table(outcomes: list[Outcome], tmp_path: Path) -> No
     assert all(f"({name}.svg)" in page for name in ("curves", "finds"))
     assert "### planted, 1.0%" in page
     assert "### the fourth kind" in page
-    assert page.count("| lsb |") == 3
+    assert "### A head of its own for the kind" in page
+    assert page.count("| lsb |") == 3  # two pools and one kind
     assert (
         msgspec.json.decode((tmp_path / "results.json").read_bytes(), type=Results).steady[0].arena == "planted, 11.7%"
     )

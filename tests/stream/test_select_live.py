@@ -88,7 +88,10 @@ def test_three_reports_lead_to_requests_on_the_topic_in_one_command(judged: Grou
 
 def test_a_pool_may_have_a_name_and_columns_and_no_views(judged: Group, tmp_path: Path) -> None:
     pool = tmp_path / "pool.parquet"
-    told = hunted(judged, tmp_path / "requests.jsonl", str(pool), "--no-views")
+    watch = tmp_path / "flagged.jsonl"
+    told = hunted(judged, tmp_path / "requests.jsonl", str(pool), "--no-views", "--watch", str(watch))
+    (flagged,) = told["flagged"]
+    assert json.loads(watch.read_text()) == flagged and flagged["video_id"] not in REPORTED, "one in forty of 21"
     assert told["pool"]["out"] == str(pool) and pool.read_bytes()[:4] == b"PAR1"
     assert not any(" in sound)" in item["reason"] for item in told["requests"])
     late = ("--since", "2100-01-01T00:00:00Z", "--task", "adult", "--out", str(tmp_path / "late.jsonl"))

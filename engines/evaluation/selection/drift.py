@@ -13,12 +13,13 @@ import numpy as np
 
 from engines.active.bandit import Record
 from engines.active.broaden import Lsb, Options
+from engines.active.kernel import KernelHead
 from engines.active.strategies.protocol import Strategy
 from engines.active.vectors import Int64
 from engines.evaluation.metrics import average_precision
 from engines.evaluation.selection.arena import Arena
 from engines.evaluation.selection.loop import Loop, Make, Round
-from engines.evaluation.selection.setup import BATCH, START, START_POSITIVES
+from engines.evaluation.selection.setup import BATCH, START, START_POSITIVES, Setup
 
 BEFORE, AFTER = 6, 8
 
@@ -61,11 +62,13 @@ def drift(stream: Stream, make: Make, rng: np.random.Generator, *, frozen: bool 
 
     Old labels stay, old videos without a label are gone. frozen: the allocation of LSB learns no more after the shift.
     """
-    loop = Loop(stream.before, make, _start(stream.before, rng), np.zeros(0, np.int64), rng)
+    setup = Setup(head=KernelHead(stream.before.widths))
+    loop = Loop(stream.before, make, _start(stream.before, rng), np.zeros(0, np.int64), rng, setup)
     rounds = [loop.round(BATCH) for _ in range(BEFORE)]
     old = loop.labelled
     joined = _joined(stream, old)
-    loop = Loop(joined, lambda _: _carried(loop.strategy, old, joined, frozen), np.arange(len(old)), old[:0], rng)
+    carried = _carried(loop.strategy, old, joined, frozen)
+    loop = Loop(joined, lambda _: carried, np.arange(len(old)), old[:0], rng, setup)
     quality, found = [average_precision(joined.label_T, loop.test_scores())], [0]
     for _ in range(AFTER):
         rounds.append(loop.round(BATCH))

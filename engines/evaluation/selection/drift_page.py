@@ -122,7 +122,7 @@ def _noticed_table(found: Sequence[Noticed]) -> str:
 INTRODUCTION = f"""{START} labels and {BEFORE} rounds of {BATCH} in one source, then {AFTER} rounds in another; old
 labels stay, and old videos without one are gone. AP is on the second source's test. `lsb_frozen` is LSB whose
 allocation stays what it was at the shift. Both composed streams have half of the training clips before the shift and
-the others after it.
+the others after it. The head reads likeness (`engines.active.kernel`), and is fitted anew each round.
 
 Noticing: an arm's share of the slots "before" is that of the last two rounds before the shift, "settled" that of rounds
 four to {AFTER} since it. It is noticed when the share is past half of the way between them; counted are the rounds of

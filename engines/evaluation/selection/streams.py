@@ -60,7 +60,16 @@ def composed_streams(features: Path, words: Path) -> list[Stream]:
         feature_NF, feature_TF = beside_NF[pool_N], beside_NF[held_N]
         single = {name: unit(view[pool_N]) for name, view in views.items()}
         label_N = restricted_N.astype(np.float32)
-        return Arena(name, feature_NF, feature_TF, unit(feature_NF), single, label_N[pool_N], label_N[held_N])
+        return Arena(
+            name,
+            feature_NF,
+            feature_TF,
+            unit(feature_NF),
+            single,
+            label_N[pool_N],
+            label_N[held_N],
+            widths=tuple(view.shape[1] for view in views.values()),
+        )
 
     return [
         Stream(SOUND, arena("clean", clean, known_N, test_N), arena("rough", rough, later_N, test_N)),

@@ -33,7 +33,8 @@ def stream() -> Stream:
     def arena(name: str, place_M: np.ndarray, positive: tuple[int, int]) -> Arena:
         feature_NF, feature_TF = np.split(rows_MF[place_M], [1600])
         label_M = np.isin(kind_M[place_M], positive).astype(np.float32)
-        return Arena(name, feature_NF, feature_TF, unit(feature_NF), {}, label_M[:1600], label_M[1600:])
+        widths = (feature_NF.shape[1],)
+        return Arena(name, feature_NF, feature_TF, unit(feature_NF), {}, label_M[:1600], label_M[1600:], widths=widths)
 
     return Stream("planted", arena("old", half_M, (0, 1)), arena("new", ~half_M, (2, 3)))
 

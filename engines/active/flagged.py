@@ -7,19 +7,19 @@ recall of 0.30 at 5 % false positives on average, which as many labelled 0 do no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from engines.active import watch
-from engines.active.arms import REPORTS
+from engines.active.arms import REPORTS, Reach
 from engines.active.broaden import Lsb
 from engines.active.kernel import KernelHead
 from engines.active.memory import Memory
 from engines.active.pool import FUSED, Pool, Situation
-from engines.active.spaces import sharpened
+from engines.active.spaces import agreement, backgrounds, sharpened
 from engines.active.vectors import Float32, Int64
 from engines.data.rows import write_whole
 
@@ -84,6 +84,7 @@ def _scores(situation: Situation, kin: Int64, open_ones: Int64, rng: np.random.G
     spaces = situation.views or {FUSED: situation.embedding_ND}
     senses = [sharpened(rows_NV, rng, SHARPEN) for rows_NV in spaces.values()]
     feature_NF, widths = np.concatenate(senses, axis=1), tuple(rows_NV.shape[1] for rows_NV in senses)
+    weights = _weights(spaces, kin, rng)
     place_L, label_L = watch.of_kind(situation.label_N, kin)
     lacking = max(0, FEWEST_NEGATIVES - int((label_L == 0).sum()))
     order = rng.permutation(len(open_ones))
@@ -94,6 +95,17 @@ def _scores(situation: Situation, kin: Int64, open_ones: Int64, rng: np.random.G
         labels = np.concatenate([label_L, np.zeros(len(stand_ins), np.float32)])
         if labels.all():  # nothing to tell the kind from
             continue
-        head = KernelHead(widths, watch.PENALTY).fit(feature_NF[places], labels, rng)
+        head = KernelHead(widths, watch.PENALTY, weights).fit(feature_NF[places], labels, rng)
         score_O[judged] = head.scores(feature_NF[open_ones[judged]])
     return score_O
+
+
+def _weights(spaces: Mapping[str, Float32], kin: Int64, rng: np.random.Generator) -> tuple[float, ...]:
+    """Of the senses: half of each by where the kind agrees, as broadening has them, half equal.
+
+    On six development seeds that has 0.40 of a kind at 5 % false positives from three reports, where equal weights have
+    0.32, and as much as those after 120 labels (0.55); by agreement alone it is 0.40 and 0.51.
+    """
+    sharp = {name: sharpened(rows_NV, rng, Reach.sharpen) for name, rows_NV in spaces.items()}
+    agreed = agreement(sharp, backgrounds(sharp, rng), kin, Reach.power)
+    return tuple((agreed[name] + 1 / len(spaces)) / 2 for name in spaces)

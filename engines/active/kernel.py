@@ -22,21 +22,23 @@ PENALTY = 0.2
 ITERATIONS, TOLERANCE = 300, 1e-3
 
 
-def likeness(row_NF: Float32, other_MF: Float32, widths: Sequence[int]) -> Float32:
+def likeness(
+    row_NF: Float32, other_MF: Float32, widths: Sequence[int], weights: Sequence[float] | None = None
+) -> Float32:
     """The kernel, float32 (N, M): mean over the senses of (c + c^2) / 2, with c the cosine there.
 
-    widths: of the senses, which lie side by side in the features. A video without a sense has zeros there.
+    widths: of the senses, which lie side by side in the features. A video without a sense has zeros there. weights: of
+    the senses in the mean, not negative and with sum 1; None: equal ones.
     """
     if sum(widths) != row_NF.shape[1]:
         raise ValueError(f"kernel: came {row_NF.shape[1]} features, expected {sum(widths)}, widths {tuple(widths)}")
     total_NM = np.zeros((len(row_NF), len(other_MF)), np.float32)
     start = 0
-    for width in widths:
+    for width, weight in zip(widths, weights or [1 / len(widths)] * len(widths), strict=True):
         cosine_NM = _unit(row_NF[:, start : start + width]) @ _unit(other_MF[:, start : start + width]).T
-        total_NM += cosine_NM
-        total_NM += np.square(cosine_NM, out=cosine_NM)
+        total_NM += np.float32(weight / 2) * cosine_NM
+        total_NM += np.float32(weight / 2) * np.square(cosine_NM, out=cosine_NM)
         start += width
-    total_NM /= np.float32(2 * len(widths))
     return total_NM
 
 
@@ -59,17 +61,21 @@ def fitted(kernel_LL: Float32, label_L: Float32, penalty: float) -> tuple[Float3
 
 @dataclass(frozen=True)
 class KernelHead:
-    """A `engines.active.learner.Head`. Features: senses side by side, of the given widths, each with mean 0."""
+    """A `engines.active.learner.Head`. Features: senses side by side, of the given widths, each with mean 0.
+
+    weights: as of `likeness`.
+    """
 
     widths: tuple[int, ...]
     penalty: float = PENALTY
+    weights: tuple[float, ...] | None = None
     label_LF: Float32 | None = None
     weight_L: Float32 | None = None
     bias: float = 0.0
 
     def fit(self, feature_LF: Float32, label_L: Float32, _: np.random.Generator) -> KernelHead:
         """As of `Head`. Raises `ValueError` for labels of one kind."""
-        weight_L, bias = fitted(likeness(feature_LF, feature_LF, self.widths), label_L, self.penalty)
+        weight_L, bias = fitted(likeness(feature_LF, feature_LF, self.widths, self.weights), label_L, self.penalty)
         return replace(self, label_LF=feature_LF, weight_L=weight_L, bias=bias)
 
     def scores(self, feature_NF: Float32) -> Float32:
@@ -78,7 +84,7 @@ class KernelHead:
             raise ValueError("head: came no labels, expected `fit` before `scores`")
         logit_N = np.empty(len(feature_NF), np.float32)
         for part in chunks(len(feature_NF), len(self.label_LF)):
-            logit_N[part] = likeness(feature_NF[part], self.label_LF, self.widths) @ self.weight_L
+            logit_N[part] = likeness(feature_NF[part], self.label_LF, self.widths, self.weights) @ self.weight_L
         return _probability(logit_N + np.float32(self.bias))
 
 

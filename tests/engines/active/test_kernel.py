@@ -35,6 +35,19 @@ def test_likeness_is_the_mean_over_senses_of_cosines_and_their_squares() -> None
         likeness(rows, others, (6, 5))
 
 
+def test_senses_may_weigh_more_or_less() -> None:
+    rows, others = features(5), features(3, seed=1)
+    alone_NM = likeness(rows[:, :6], others[:, :6], (6,))
+    assert np.allclose(likeness(rows, others, WIDTHS, (1.0, 0.0)), alone_NM, atol=1e-6)
+    assert np.allclose(likeness(rows, others, WIDTHS, (0.5, 0.5)), likeness(rows, others, WIDTHS), atol=1e-6)
+    label_N = np.array([0, 1, 0, 1, 1], np.float32)
+    weighted, first = (
+        head.fit(rows[:, :width], label_N, rng())
+        for head, width in ((KernelHead(WIDTHS, weights=(1.0, 0.0)), 10), (KernelHead((6,)), 6))
+    )
+    assert np.allclose(weighted.scores(others), first.scores(others[:, :6]), atol=1e-4)
+
+
 def test_a_pair_of_traits_is_learnt_where_weights_on_values_are_at_a_loss() -> None:
     """Positive where two values have the same sign: nothing on either alone."""
     rows, test = features(600), features(400, seed=1)

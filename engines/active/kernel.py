@@ -46,10 +46,13 @@ def fitted(kernel_LL: Float32, label_L: Float32, penalty: float) -> tuple[Float3
     """Weights of the labelled videos and a bias: the logit of a video is the weighted sum of its likeness to them.
 
     Minimises log loss + penalty / 2 w'Kw; as K = AA', that is a logistic regression on the rows of A. Raises
-    `ValueError` for labels of one kind.
+    `ValueError` for labels of one kind, and where scikit-learn is not installed.
     """
-    from scipy.linalg import cholesky, solve_triangular
-    from sklearn.linear_model import LogisticRegression
+    try:
+        from scipy.linalg import cholesky, solve_triangular
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise ValueError("head: to fit one to labels or reports, pip install 'earshot[active]'") from error
 
     if len(np.unique(label_L)) != 2:
         raise ValueError(f"head: came {len(label_L)} labels of one kind, expected some of 0 and some of 1")

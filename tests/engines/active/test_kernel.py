@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,12 @@ def test_copies_among_the_labelled_do_no_harm() -> None:
     score_L = KernelHead(WIDTHS).fit(rows, label_L, rng()).scores(rows)
     assert np.isfinite(score_L).all()
     assert ((score_L > 0.5) == label_L).mean() > 0.9
+
+
+def test_without_its_packages_the_head_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.linalg", None)
+    with pytest.raises(ValueError, match=r"pip install 'earshot\[active\]'"):
+        KernelHead(WIDTHS).fit(features(4), np.array([0, 1, 0, 1], np.float32), rng())
 
 
 def test_labels_of_one_kind_and_scores_before_labels_are_refused() -> None:

@@ -78,13 +78,14 @@ def clip_shape(bundle: Bundle) -> ClipShape:
         window_samples=sizes.window_samples,
         max_frames=sizes.max_frames,
         max_windows=sizes.max_windows,
+        most_frames=sizes.most_frames,
     )
 
 
 def event_bytes(bundle: Bundle) -> int:
     """The most memory that one event may hold: its clip, and as much again for tokens and copies on the way."""
     sizes = bundle.preprocessing
-    return 2 * (sizes.max_frames * 3 * sizes.frame_pixels**2 + sizes.max_windows * sizes.window_samples * 4)
+    return 2 * (sizes.most_frames * 3 * sizes.frame_pixels**2 + sizes.max_windows * sizes.window_samples * 4)
 
 
 def categories_of(bundle: Bundle, policy: PolicyOptions) -> Categories:

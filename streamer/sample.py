@@ -8,6 +8,7 @@ the cost ceiling. Shape letters: K keyframes, T frames or windows, B blocks of l
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,17 +26,20 @@ PLAN_VERSION = "2"
 
 @dataclass(frozen=True, slots=True)
 class ClipShape:
-    """Sizes that a bundle asks of a clip."""
+    """Sizes that a bundle asks of a clip. max_frames: of a video that is not long; most_frames: of any."""
 
     frame_pixels: int = 64
     sample_rate_hz: int = 16_000
     window_samples: int = 15_360
     max_frames: int = 8
     max_windows: int = 32
+    most_frames: int = 32
 
     def __post_init__(self) -> None:
         if min(self.frame_pixels, self.sample_rate_hz, self.max_frames, self.max_windows) < 1:
             raise ValueError(f"ClipShape: every size must be 1 or more, came {self}")
+        if self.most_frames < self.max_frames:
+            raise ValueError(f"most_frames: came {self.most_frames}, expected max_frames, {self.max_frames}, or more")
         if self.window_samples < BLOCKS_PER_WINDOW:
             raise ValueError(f"window_samples: came {self.window_samples}, expected {BLOCKS_PER_WINDOW} or more")
 
@@ -52,6 +56,12 @@ class SampleOptions(Options):
     budget_ms: float = Field(default=110.0, ge=0)  # all looks of one video: a fifteenth of 30 s of 1080p
     budget_share: float = Field(default=1 / 15, gt=0, le=1)  # a longer video may cost this share of decoding it whole
     last_look_ms: float = Field(default=1500.0, ge=0)  # the way to the last second, where it is the largest gap
+    seconds_per_look: float = Field(default=4.0, gt=0)  # a longer video than the bundle's looks times this gets more
+
+    def looks(self, duration_seconds: float, shape: ClipShape) -> int:
+        """How many a video of this length gets at most."""
+        wanted = min(duration_seconds / self.seconds_per_look, float(shape.most_frames))
+        return max(shape.max_frames, math.ceil(wanted))
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ SPARE = 5
 #: Slots' worth of belief about each arm before any label: (gained, missed).
 PRIORS: Mapping[str, tuple[float, float]] = {
     REPORTS: (6.0, 2.0),
-    POSITIVES: (0.5, 3.0),
-    ERRORS: (0.5, 3.0),
+    POSITIVES: (0.35, 2.1),
+    ERRORS: (0.35, 2.1),
     UNCERTAIN: (2.0, 5.0),
     LIKELY_ARM: (0.5, 4.5),
     PROBE: (0.2, 4.8),

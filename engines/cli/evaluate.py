@@ -20,6 +20,7 @@ from engines.cli.common import (
 )
 from engines.cli.drift import drift
 from engines.cli.evaluate_select import select, select_speed
+from engines.cli.long import long
 from engines.cli.novelty import novelty
 from engines.cli.pseudo import pseudo
 
@@ -143,6 +144,7 @@ def shots(
 app.command()(select)
 app.command("select-speed")(select_speed)
 app.command()(pseudo)
+app.command()(long)
 app.command()(novelty)
 app.command()(drift)
 

@@ -20,6 +20,8 @@ Traffic = Mapping[str, Mapping[Shape, int]]
 TYPICAL_CASES = (1, 8, 32)
 TYPICAL_SECONDS = (5.0, 15.0, 30.0, 60.0)
 TYPICAL_TEXT_TOKENS = (16, 32, 64)
+#: Of long videos, as the stream looks at them (`decode.sample.seconds_per_look`).
+SECONDS_PER_LOOK = 4.0
 
 
 def tokens_of_one(bundle: Bundle) -> dict[str, int]:
@@ -38,7 +40,7 @@ def longest(bundle: Bundle) -> dict[str, Shape]:
     """The most that a call may bring to each graph: rows by its spec, tokens by the bundle's sampling."""
     sizes, tokens = bundle.preprocessing, tokens_of_one(bundle)
     most = {
-        "V": sizes.max_frames * tokens["vision"],
+        "V": sizes.most_frames * tokens["vision"],
         "A": sizes.max_windows * tokens["audio"],
         "L": sizes.max_text_tokens,
     }
@@ -56,8 +58,11 @@ def typical(bundle: Bundle) -> dict[str, dict[Shape, int]]:
     for cases in TYPICAL_CASES:
         for seconds in TYPICAL_SECONDS:
             windows = min(sizes.max_windows, math.ceil(seconds / window_seconds))
-            V, A = sizes.max_frames * tokens["vision"], windows * tokens["audio"]
-            _count(counts["vision"], (cases * sizes.max_frames,))
+            frames = min(sizes.most_frames, max(sizes.max_frames, math.ceil(seconds / SECONDS_PER_LOOK)))
+            V, A = frames * tokens["vision"], windows * tokens["audio"]
+            _count(
+                counts["vision"], (cases * sizes.max_frames,)
+            )  # more go in pieces, and take no more page-locked memory
             _count(counts["audio"], (cases * windows,))
             for text in TYPICAL_TEXT_TOKENS:
                 L = min(text, sizes.max_text_tokens)

@@ -11,7 +11,7 @@ K tasks.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +61,21 @@ def judge_stored(
     Raises `ValueError` when the features are of other towers or sizes than the bundle's.
     """
     features = FeatureSet(folder, bundle.tokenizer)
+    starts = range(0, len(indices), BATCH)
+    return judge_batches(
+        bundle, features, (features.batch(list(indices[start : start + BATCH])) for start in starts), on_batch
+    )
+
+
+def judge_batches(
+    bundle: Bundle, features: FeatureSet, given: Iterable[FeatureBatch], on_batch: Callable[[], None] = lambda: None
+) -> Said:
+    """What the bundle says of batches that were put together from such features. Raises as `judge_stored`."""
     _check_towers(bundle, features)
     parts, pooled = [], []
     with _engines(bundle, features) as engines:
-        for start in range(0, len(indices), BATCH):
-            inputs = _fusion_inputs(engines, features.batch(list(indices[start : start + BATCH])))
+        for batch in given:
+            inputs = _fusion_inputs(engines, batch)
             outputs = engines["fusion"](inputs)
             parts.append([outputs[name] for name in ("logits_NK", "embedding_ND")])
             pooled.append([_pooled(inputs, name) for name in MEDIA])

@@ -158,7 +158,7 @@ class FeatureSet:
         segments_NL = torch.nn.utils.rnn.pad_sequence([segments_L for _, segments_L in words], batch_first=True)
         lengths_N = torch.tensor([len(ids_L) for ids_L, _ in words])
         text_mask_NL = torch.arange(ids_NL.shape[1]) < lengths_N[:, None]
-        return FeatureBatch(*_padded(vision), *_padded(audio), ids_NL, segments_NL, text_mask_NL)
+        return FeatureBatch(*padded(vision), *padded(audio), ids_NL, segments_NL, text_mask_NL)
 
     def _encoded(self, fields: Mapping[str, str]) -> tuple[Tensor, Tensor]:
         ids_L, segments_L = self.tokenizer.encode(fields)
@@ -230,7 +230,7 @@ def write_json(path: Path, value: Any) -> None:
     scratch.replace(path)
 
 
-def _padded(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+def padded(items: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
     """Features (N, X, P, C), mask (N, X), seconds (N, X), with at least one place."""
     longest = max(1, *(len(features_XPC) for features_XPC, _ in items))
     features_NXPC = torch.zeros((len(items), longest, *items[0][0].shape[1:]))

@@ -11,11 +11,11 @@ from av.container import InputContainer
 from streamer.decode.container import seek
 from streamer.decode.formats import DecodeOptions
 from streamer.records import Float64
-from streamer.sample import Timeline
+from streamer.sample import ClipShape, Timeline
 
 
 def read_timeline(
-    container: InputContainer, track: Any, max_frames: int, options: DecodeOptions, origin: float
+    container: InputContainer, track: Any, shape: ClipShape, options: DecodeOptions, origin: float
 ) -> Timeline:
     """What can be known of a picture track without decoding it. `origin`: presentation time of its second zero."""
     header_seconds = _header_seconds(container, track)
@@ -27,7 +27,8 @@ def read_timeline(
     if found is None and container.size <= options.max_scan_bytes:
         found = _from_packets(container, track, origin)
     if found is None:
-        guesses_K = np.linspace(0.0, header_seconds, 4 * max_frames, endpoint=False)
+        guesses = 4 * options.sample.looks(header_seconds, shape)
+        guesses_K = np.linspace(0.0, header_seconds, guesses, endpoint=False)
         return Timeline(header_seconds, guesses_K, rate, megapixels, is_exact=False)
     keyframes_K, last_seconds, num_samples = found
     if not keyframes_K.size:  # no times, or no keyframes: reading on from the beginning is all there is

@@ -56,7 +56,7 @@ def look(
     for track in tracks:
         prepare(track, options)
         keep_only(container, track)
-        timeline = read_timeline(container, track, shape.max_frames, options, account.origin_seconds)
+        timeline = read_timeline(container, track, shape, options, account.origin_seconds)
         looker = _Looker(container, track, timeline, shape, account)
         looker.follow(shape, seed, options.sample)
         if looker.taken:
@@ -93,7 +93,8 @@ class _Looker:
 
     def follow(self, shape: ClipShape, seed: bytes, options: SampleOptions) -> None:
         """Takes the looks of a plan; if none of them works, reads the track from its beginning."""
-        for run in plan_looks(self.timeline, shape.max_frames, seed, options) if self.timeline.is_timed else ():
+        looks = options.looks(self.timeline.duration_seconds, shape)
+        for run in plan_looks(self.timeline, looks, seed, options) if self.timeline.is_timed else ():
             if self.account.is_spent():
                 return
             if not any(self._attempt(run, back_seconds, forward) for back_seconds, forward in _ATTEMPTS):
@@ -103,7 +104,7 @@ class _Looker:
             # All frames are on the way now, so the looks between keyframes cost nothing more.
             self.untimed = 0
             free = replace(self.timeline, keyframe_seconds_K=np.zeros(1), megapixels=0.0)
-            (run,) = plan_looks(free, shape.max_frames, seed, options)
+            (run,) = plan_looks(free, looks, seed, options)
             self._attempt(Run(-math.inf, run.target_seconds), 0.0, forward=True)
 
     def picture(self) -> Picture:

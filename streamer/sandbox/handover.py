@@ -1,6 +1,6 @@
 """How a clip crosses from the sandbox child to its parent: sealed shared memory, a checked header.
 
-    | header length, 4 bytes | JSON header | ... 64 KiB | room for max_frames | room for max_windows |
+    | header length, 4 bytes | JSON header | ... 64 KiB | room for most_frames | room for max_windows |
 
 The parent trusts nothing in it: the header must have the declared types, every count is checked against the room, and
 pixels and samples are copied, so that nothing changes after the checks.
@@ -53,7 +53,7 @@ class Layout:
 
     @property
     def frames_bytes(self) -> int:
-        return self.shape.max_frames * 3 * self.shape.frame_pixels**2
+        return self.shape.most_frames * 3 * self.shape.frame_pixels**2
 
     @property
     def windows_offset(self) -> int:
@@ -136,7 +136,7 @@ def _read_header(memory: mmap.mmap) -> Header:
 
 def _clip(memory: mmap.mmap, layout: Layout, header: Header, cpu_ms: float) -> Clip:
     num_frames, num_windows = len(header.frame_seconds), len(header.window_seconds)
-    if num_frames > layout.shape.max_frames or num_windows > layout.shape.max_windows:
+    if num_frames > layout.shape.most_frames or num_windows > layout.shape.max_windows:
         raise ValueError(f"{num_frames} frames, {num_windows} windows: more than the plan holds")
     if header.coverage is None or header.media is None:
         raise ValueError("no coverage")

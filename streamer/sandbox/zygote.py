@@ -26,6 +26,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     window_samples: int
     max_frames: int
     max_windows: int
+    most_frames: int
     plan_id: str
     limits: Limits
 
@@ -65,9 +66,7 @@ class _Zygote:
         self._decode = decode
         self._ffmpeg_version = ffmpeg_version()
         self._options = DecodeOptions.model_validate_json(orders.decode_options)
-        self._shape = ClipShape(
-            orders.frame_pixels, orders.sample_rate_hz, orders.window_samples, orders.max_frames, orders.max_windows
-        )
+        self._shape = ClipShape(**{name: getattr(orders, name) for name in ClipShape.__slots__})
         self._layout = Layout(self._shape)
         self._control = control
         self._orders = orders

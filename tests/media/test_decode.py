@@ -13,7 +13,7 @@ import pytest
 from streamer.decode.formats import Code, DecodeOptions
 from streamer.errors import UndecodableError
 from streamer.records import Clip
-from streamer.sample import ClipShape
+from streamer.sample import ClipShape, SampleOptions
 from tests.media.rendering import picture, render_sound, render_video, sine, write_sound
 
 Decode = Callable[..., Clip]
@@ -187,3 +187,12 @@ def test_sizes_come_from_the_shape(tmp_path: Path, decoded: Decode) -> None:
     assert clip.frames_TCHW is not None and clip.frames_TCHW.shape == (3, 3, 96, 96)
     assert clip.windows_TS is not None and clip.windows_TS.shape == (2, 4_000)
     assert clip.window_span_seconds == 0.5
+
+
+def test_a_long_video_is_looked_at_more_often(tmp_path: Path, decoded: Decode) -> None:
+    """39 s at ten frames a second, a keyframe each second: a look in 4 s; as often as a short one if so wanted."""
+    path = render_video(tmp_path / "a.mp4", width=64, height=64, rate=10, gop=10, count=390)
+    clip, few = decoded(path), decoded(path, options=DecodeOptions(sample=SampleOptions(seconds_per_look=1e9)))
+    assert (len(clip.frame_seconds_T), len(few.frame_seconds_T)) == (10, 8)
+    assert clip.frames_TCHW is not None and len(clip.frames_TCHW) == 10
+    assert clip.coverage.largest_gap_seconds < 8.0

@@ -82,6 +82,19 @@ def test_the_budget_holds(timeline: Timeline, seed: bytes) -> None:
     assert cost_ms(runs, timeline) <= max(allowed_ms, keyframes_ms + OPTIONS.last_look_ms) + 1e-6
 
 
+@pytest.mark.parametrize(("seconds", "looks"), [(0.0, 8), (4.0, 8), (32.0, 8), (32.1, 9), (60.0, 15), (1e4, 32)])
+def test_a_long_video_gets_more_looks(seconds: float, looks: int) -> None:
+    assert OPTIONS.looks(seconds, SHAPE) == looks
+
+
+def test_how_often_is_an_option_and_how_much_at_most_the_bundle_says() -> None:
+    assert SampleOptions(seconds_per_look=2.0).looks(60.0, SHAPE) == 30
+    assert SampleOptions(seconds_per_look=1e9).looks(1e4, SHAPE) == 8
+    assert OPTIONS.looks(1e4, ClipShape(max_frames=3, most_frames=3)) == 3
+    with pytest.raises(ValueError, match="most_frames: came 7, expected max_frames, 8, or more"):
+        ClipShape(most_frames=7)
+
+
 def test_the_last_second_yields_where_keyframes_leave_larger_gaps_anyway() -> None:
     """30 s of 1080p with a keyframe in 250 frames: 121 frames to the last second would cost more than all looks."""
     timeline = every(250 / 30, 30.0, megapixels=2.0736)

@@ -104,7 +104,7 @@ def _asked(requests: Sequence[LabelRequest], files: Mapping[str, Path], settings
     from streamer.sample import ClipShape
     from streamer.sandbox.host import Sandbox
 
-    shape = ClipShape(frame_pixels=_FRAME_PIXELS, max_frames=_FRAMES, max_windows=_WINDOWS)
+    shape = ClipShape(frame_pixels=_FRAME_PIXELS, max_frames=_FRAMES, max_windows=_WINDOWS, most_frames=_FRAMES)
     with (
         Sandbox(settings.sandbox, settings.decode, shape) as sandbox,
         ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as threads,

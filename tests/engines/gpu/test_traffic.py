@@ -12,6 +12,7 @@ import pytest
 from engines.bundle import Bundle, read_manifest
 from engines.gpu.buckets import choose, cover
 from engines.gpu.traffic import (
+    SECONDS_PER_LOOK,
     TYPICAL_CASES,
     TYPICAL_SECONDS,
     longest,
@@ -53,7 +54,7 @@ def test_the_longest_is_what_sampling_can_bring(world_bundle: Bundle) -> None:
     assert most["vision"] == (world_bundle.graphs["vision"].ranges["F"].maximum,)
     assert most["text"] == (world_bundle.graphs["text"].ranges["N"].maximum, sizes.max_text_tokens)
     assert most["fusion"][1:] == (
-        sizes.max_frames * tokens["vision"],
+        sizes.most_frames * tokens["vision"],
         sizes.max_windows * tokens["audio"],
         sizes.max_text_tokens,
     )
@@ -69,6 +70,8 @@ def test_typical_batches_are_within_the_longest(world_bundle: Bundle) -> None:
 def test_typical_batches_have_all_clips_of_all_lengths(world_bundle: Bundle) -> None:
     counts, frames = typical(world_bundle), world_bundle.preprocessing.max_frames
     assert counts["vision"] == {(cases * frames,): len(TYPICAL_SECONDS) for cases in TYPICAL_CASES}
+    longest_seconds, P = max(TYPICAL_SECONDS), tokens_of_one(world_bundle)["vision"]
+    assert max(V for _, V, *_ in counts["fusion"]) == P * longest_seconds / SECONDS_PER_LOOK > P * frames
     assert sum(counts["audio"].values()) == len(TYPICAL_CASES) * len(TYPICAL_SECONDS)
     assert {rows for rows, *_ in counts["fusion"]} == set(TYPICAL_CASES)
     without_a_modality = [shape for shape in counts["fusion"] if 1 in shape[1:]]

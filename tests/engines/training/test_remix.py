@@ -7,44 +7,13 @@ import pytest
 import torch
 
 from engines.data.public.judging import grade, met_by, restricted_spans
-from engines.data.public.manifest import Labels, Row, Span
-from engines.data.public.named import topics
+from engines.data.public.manifest import Span
 from engines.training.features import FeatureSet
 from engines.training.tuning.network import Tunable
 from engines.training.tuning.remix import Remixer, RemixOptions
 from engines.training.tuning.things import Things, during
+from tests.engines.training.composed import TOPICS, composed_row
 from tests.engines.training.synthetic import feature_set, sizes, word_vectors, write_features
-
-SIGHTS = ("revolver", "panda", "electric_guitar", "dalmatian", "pizza")
-SOUNDS = ("gunshot", "guitar", "dog_bark", "rain", None)
-ASKED = ("gun", "panda", "guitar", "dog", "pizza", "rain")
-TOPICS = {topic.name: topic for topic in topics()}
-
-
-def composed_row(n: int) -> Row:
-    rng = np.random.default_rng(n)
-    thing, sound = SIGHTS[int(rng.integers(5))], SOUNDS[int(rng.integers(5))]
-    seen = (Span("vision", thing, 0.0, 4.0),)
-    heard = (Span("audio", sound, 0.5, 2.5),) if sound else ()
-    title, query = (str(rng.choice(ASKED)) for _ in range(2))
-    spans = restricted_spans(seen, heard, 0)
-    return Row(
-        clip_id=f"clip-{n}",
-        file=f"clip-{n}.mp4",
-        split="train",
-        title=f"red {title}",
-        query=f"blue {query}",
-        labels=Labels(
-            clickbait=int(met_by(TOPICS[title], seen, heard) == "none"),
-            adult=int(bool(spans)),
-            relevance=grade(TOPICS[query], seen, heard, TOPICS[title])[0],
-        ),
-        spans=spans,
-        seen=seen,
-        heard=heard,
-        title_topic=title,
-        query_topic=query,
-    )
 
 
 @pytest.fixture(scope="module")

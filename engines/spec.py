@@ -130,7 +130,7 @@ def graph_specs(
             "fusion",
             _fusion_inputs(D),
             _fusion_outputs(D),
-            {"N": batch, "V": Range(1, 128, 1024), "A": Range(1, 64, 1024), "L": Range(1, 32, 128)},
+            {"N": batch, "V": Range(1, 128, 8192), "A": Range(1, 64, 1024), "L": Range(1, 32, 128)},
         ),
     }
 

@@ -41,8 +41,8 @@ class OrtOptions:
     arena: keep memory between runs. Over 40 batches of 1 to 63 rows it saved 6 % of the CPU time, at equal memory.
     chunk: rows of one run at most. Cost per row is flat from 8 rows on (fusion of 64 videos in runs of 1, 4, 8, 16,
         32, 64: 26.0, 18.6, 18.2, 17.8, 16.3, 17.5 ms); smaller runs hold less memory: the starter's eye on 64 frames
-        peaks at 338 MiB in runs of 8 and at 850 in runs of 32, at equal CPU time (1.87 and 1.80 s, 2026-11-28).
-        Batches are not padded to fixed sizes: on the CPU a new shape costs nothing, and padding costs its share of rows.
+        peaks at 338 MiB in runs of 8 and at 850 in runs of 32, at equal CPU time (1.87 and 1.80 s, 2026-11-28). Batches
+        are not padded to fixed sizes: on the CPU a new shape costs nothing, and padding costs its share of rows.
     integers: the graph has activations in 8 bits (`engines.activations`), to be computed in integers; on the CPU only.
     provider: what computes: "cpu", or "cuda", which needs the package `onnxruntime-gpu` and is never "cpu" in secret.
     device: of CUDA, as the driver counts.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from engines.data.public.manifest import Row
 from engines.data.public.topics import CATEGORIES, INSTRUMENTS_HEARD, ONLY_HEARD, WITHOUT_TOPIC, Topic
 
 TOPICS_FILE = Path(__file__).with_name("topics.toml")
@@ -38,6 +39,12 @@ def topics() -> tuple[Topic, ...]:
     have = {label for topic in named() if topic.name != "music" for label in (*topic.seen, *topic.heard)}
     own = {label for labels in CATEGORIES.values() for label in labels} - have - set(WITHOUT_TOPIC)
     return (*named(), *(_own_topic(label) for label in sorted(own)))
+
+
+def says_what_is_there(row: Row) -> bool:
+    """Whether labels of what is made of this clip follow from its row: what is seen, and what its words are about."""
+    names = {topic.name for topic in topics()}
+    return row.title_topic in names and row.query_topic in names and bool(row.seen)
 
 
 def topics_named(title: str) -> tuple[Topic, ...]:

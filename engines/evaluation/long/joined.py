@@ -12,7 +12,7 @@ import numpy as np
 
 from engines.data.public.judging import grade, met_by
 from engines.data.public.manifest import Row
-from engines.data.public.named import topics
+from engines.data.public.named import says_what_is_there, topics
 from engines.spec import TASKS
 from engines.training.features import TEST, FeatureSet
 from engines.training.joined_clips import PART_SECONDS
@@ -42,24 +42,20 @@ class Joined:
 
 
 class Joiner:
-    """Draws long videos from the test clips whose rows say what is there. Raises `ValueError` when there are none."""
+    """Draws long videos from the test clips whose rows say what is there."""
 
-    def __init__(self, features: FeatureSet) -> None:
+    def __init__(self, features: FeatureSet, most_parts: int) -> None:
+        """most_parts: of the longest video. Raises `ValueError` when there are too few clips for it."""
         self._rows: Sequence[Row] = features.rows
         self._topics = {topic.name: topic for topic in topics()}
-        known = [int(n) for n in features.indices(TEST) if self._is_known(self._rows[int(n)])]
+        known = [int(n) for n in features.indices(TEST) if says_what_is_there(self._rows[int(n)])]
         self._restricted = [n for n in known if features.labels_NK[n, ADULT] == 1]
         self._harmless = [n for n in known if features.labels_NK[n, ADULT] == 0]
-        if not self._restricted or not self._harmless:
+        if not self._restricted or len(self._harmless) < most_parts:
             raise ValueError(
                 f"{features.folder}: came {len(self._restricted)} restricted and {len(self._harmless)} harmless test "
-                "clips that say what is seen and heard in them, expected both; compose a dataset"
+                f"clips that say what is seen and heard in them, expected some and {most_parts}; compose a dataset"
             )
-
-    @property
-    def most_parts(self) -> int:
-        """The longest that has no clip twice."""
-        return len(self._harmless)
 
     def draw(self, parts: int, is_restricted: bool, rng: np.random.Generator) -> Joined:
         """A video of so many clips, one of which, anywhere, is restricted or none; its words are that one's."""
@@ -74,6 +70,3 @@ class Joiner:
         is_broken = met_by(promised, seen, heard) == "none"
         truth_K = (float(is_broken), float(is_restricted), float(grade(wanted, seen, heard, promised)[0]))
         return Joined(tuple(chosen), chosen[at], truth_K, own.evidence["adult"] if is_restricted else HARMLESS)
-
-    def _is_known(self, row: Row) -> bool:
-        return row.title_topic in self._topics and row.query_topic in self._topics and bool(row.seen)

@@ -71,7 +71,7 @@ def steps(bundle: Bundle, draws: int) -> int:
 
 def measured(bundle: Bundle, features: FeatureSet, draws: int, on_batch: Callable[[], None]) -> list[Looked]:
     """Every length, with the same videos however often one looks; of `draws` seeds. Raises as `judge_stored`."""
-    joiner = Joiner(features)
+    joiner = Joiner(features, max(PARTS))
     found = []
     for parts, looks in cells(bundle):
         videos = [_videos(joiner, parts, seed) for seed in range(draws)]

@@ -14,10 +14,9 @@ from engines.evaluation.compare import Progress
 from engines.evaluation.long.measure import RATE, VIDEOS, Looked, measured, steps
 from engines.evaluation.study import Estimate
 from engines.evaluation.tables import markdown
+from engines.evaluation.written import written
 from engines.training.features import FeatureSet
 from engines.training.joined_clips import PART_SECONDS
-
-PAGE, RESULTS = "README.md", "results.json"
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -44,10 +43,7 @@ def study(
 
 def write_report(results: Results, folder: Path) -> list[Path]:
     """The page and `results.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULTS).write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-    (folder / PAGE).write_text(page(results), encoding="utf-8")
-    return [folder / PAGE, folder / RESULTS]
+    return written(folder, page(results), results)
 
 
 def page(results: Results) -> str:

@@ -12,9 +12,9 @@ from engines.evaluation.novelty.measure import FEWEST_CLIPS, RATES, Held, Novelt
 from engines.evaluation.novelty.spaces import BY, NETWORK, PICTURES, SOUNDS, VERDICT
 from engines.evaluation.study import Estimate
 from engines.evaluation.tables import markdown
+from engines.evaluation.written import written
 from engines.known import DIRECTIONS, NEIGHBOURS
 
-PAGE, RESULTS = "README.md", "results.json"
 NAMES = {
     VERDICT: "`novelty` of verdicts",
     BY["vision"]: "`novelty_by` vision",
@@ -34,10 +34,7 @@ class Results(msgspec.Struct, frozen=True):
 
 def write_report(results: Results, folder: Path) -> list[Path]:
     """The page and `results.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULTS).write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-    (folder / PAGE).write_text(page(results), encoding="utf-8")
-    return [folder / PAGE, folder / RESULTS]
+    return written(folder, page(results), results)
 
 
 def page(results: Results) -> str:

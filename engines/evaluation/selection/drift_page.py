@@ -19,8 +19,9 @@ from engines.evaluation.selection.setup import BATCH, START
 from engines.evaluation.selection.streams import composed_streams, title_stream
 from engines.evaluation.selection.study import run_all
 from engines.evaluation.tables import markdown
+from engines.evaluation.written import written
 
-PAGE, RESULTS, RUNS = "README.md", "results.json", "drift.jsonl"
+RUNS = "drift.jsonl"
 
 
 class Drifts(msgspec.Struct, frozen=True):
@@ -59,10 +60,7 @@ def study_drift(
 
 def write_drifts(results: Drifts, folder: Path) -> list[Path]:
     """The page and `results.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULTS).write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-    (folder / PAGE).write_text(page(results), encoding="utf-8")
-    return [folder / PAGE, folder / RESULTS]
+    return written(folder, page(results), results)
 
 
 def page(results: Drifts) -> str:

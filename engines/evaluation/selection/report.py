@@ -15,8 +15,7 @@ from engines.evaluation.selection.hunt_goals import NOT_PUBLISHED, Goal, hunt_go
 from engines.evaluation.selection.study import LSB
 from engines.evaluation.study import Estimate
 from engines.evaluation.tables import markdown
-
-PAGE, RESULTS = "README.md", "results.json"
+from engines.evaluation.written import written
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -51,10 +50,7 @@ def goals(steady: Sequence[SteadyFound], hunts: Sequence[HuntFound]) -> list[Goa
 
 def write_report(results: Results, folder: Path) -> list[Path]:
     """The page and `results.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULTS).write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-    (folder / PAGE).write_text(page(results), encoding="utf-8")
-    return [folder / PAGE, folder / RESULTS]
+    return written(folder, page(results), results)
 
 
 def page(results: Results) -> str:

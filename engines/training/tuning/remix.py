@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engines.data.public.judging import grade, met_by
 from engines.data.public.manifest import Row, Span
-from engines.data.public.named import topics
+from engines.data.public.named import says_what_is_there, topics
 from engines.data.public.topics import Topic
 from engines.training.features import HIGHEST_GRADE, FeatureSet
 
@@ -50,7 +50,7 @@ class Remixer:
         self._features, self._options = features, options
         self._rows = features.rows
         self._topics = {topic.name: topic for topic in topics()}
-        known = [int(index) for index in indices if self._is_known(self._rows[int(index)])]
+        known = [int(index) for index in indices if says_what_is_there(self._rows[int(index)])]
         self._known = frozenset(known)
         self._sounding = np.array(known, np.int64)
         self._titled = {label: [n for n in known if self._rows[n].labels.clickbait == label] for label in (0, 1)}
@@ -101,9 +101,6 @@ class Remixer:
             if grade(self._topics[name], seen, heard, title)[0] == wanted:
                 break
         return self._asking[name][int(rng.integers(len(self._asking[name])))]
-
-    def _is_known(self, row: Row) -> bool:
-        return row.title_topic in self._topics and row.query_topic in self._topics and bool(row.seen)
 
 
 def _restricts(row: Row, modality: str) -> bool:

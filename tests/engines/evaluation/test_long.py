@@ -1,4 +1,4 @@
-"""Long videos of clips after each other: what is true of them, what is looked at, and that less of it finds less."""
+"""Long videos of clips after each other: what is true of them, what is looked at, and the page about them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def features(folder: Path) -> FeatureSet:
 
 @pytest.fixture(scope="module")
 def videos(features: FeatureSet) -> list[Joined]:
-    joiner, rng = Joiner(features), np.random.default_rng(0)
+    joiner, rng = Joiner(features, 4), np.random.default_rng(0)
     return [joiner.draw(4, n % 2 == 0, rng) for n in range(60)]
 
 
@@ -122,3 +122,10 @@ def test_features_without_composed_test_clips_are_refused(tmp_path: Path) -> Non
     done = CliRunner().invoke(app, ["long", "starter", "--features", str(folder), "--out", str(tmp_path / "out")])
     assert done.exit_code == 1
     assert "0 restricted and 0 harmless test clips" in done.stderr
+
+
+def test_a_video_longer_than_there_are_harmless_clips_is_refused(features: FeatureSet) -> None:
+    harmless = int((features.labels_NK[:, ADULT] == 0).sum())
+    assert len(Joiner(features, harmless).draw(harmless, False, np.random.default_rng(0)).parts) == harmless
+    with pytest.raises(ValueError, match=f"{harmless} harmless test clips .* expected some and {harmless + 1}"):
+        Joiner(features, harmless + 1)

@@ -56,7 +56,8 @@ def _head(shown: Shown) -> Element:
 def _nothing_perceived(shown: Shown) -> Element:
     """The reason why there is no clip, in place of the time line."""
     if shown.dead_letter is not None:
-        title, code, text = "Dead letter", shown.dead_letter.reason, shown.dead_letter.error
+        letter = shown.dead_letter
+        title, code, text = letter.ending.capitalize(), letter.reason, letter.error
     else:
         first = shown.verdicts[0]
         title, code, text = words.state(first).capitalize(), None, first.reason or "no reason given"

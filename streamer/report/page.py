@@ -78,7 +78,8 @@ def _overview_row(item: Shown, anchor: str) -> Element:
     spent_ms = item.spent_ms
     name = tag("th", tag("a", tag("bdi", item.file), href=f"#{anchor}"), scope="row", id=f"{anchor}-name")
     if item.dead_letter is not None:
-        ending = tag("td", f"dead letter: {item.dead_letter.reason}", colspan=len(TASKS), class_="state")
+        letter = item.dead_letter
+        ending = tag("td", f"{letter.ending}: {letter.reason}", colspan=len(TASKS), class_="state")
         return tag("tr", name, ending, tag("td"))
     return tag(
         "tr",

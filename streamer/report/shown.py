@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element
 
 from streamer.audit import AuditReport
 from streamer.records import Clip, Event, Modality, Task, Verdict
@@ -36,10 +37,11 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Why an event ended in the dead-letter topic: a stable code, and a sentence for people."""
+    """Why an event ended without a verdict: a stable code, and a sentence for people. ending: what it ended as."""
 
     reason: str
     error: str
+    ending: str = "dead letter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Shown:
 
     verdicts: one per task asked for; empty for a dead letter.
     clip: what was looked at and listened to; None when nothing was decoded for this verdict.
+    drawing: the time line of the clip, where it was drawn already and the clip let go.
     """
 
     file: str
@@ -56,6 +59,7 @@ class Shown:
     clip: Clip | None = None
     truth: Truth | None = None
     dead_letter: DeadLetter | None = None
+    drawing: Element | None = None
 
     def verdict(self, task: Task) -> Verdict | None:
         """The verdict of a task; None when the task wasn't asked for or the event is a dead letter."""

@@ -85,7 +85,7 @@ def _score_cell(verdict: Verdict | None) -> Text:
 
 def _reason_cell(item: Shown) -> Text:
     if item.dead_letter is not None:
-        return Text(f"dead letter: {item.dead_letter.reason}", style="dim")
+        return Text(f"{item.dead_letter.ending}: {item.dead_letter.reason}", style="dim")
     gravest = words.gravest(item.verdicts)
     if gravest is None:
         return Text("")

@@ -57,6 +57,26 @@ def test_tells_people_scores_reasons_and_coverage(folder: Path) -> None:
     assert "\x1b" not in done.stdout
 
 
+def test_a_page_shows_every_file_once_it_is_judged(folder: Path) -> None:
+    """The clip comes twice: what is remembered is shown as what was looked at. What is not there is shown, too."""
+    media = ("clip.mp4", "text.mp4", "nowhere.mp4", "clip.mp4")
+    done = earshot("judge", *media, "--title", "<b>red</b> & loud", "--report", "pages/judged.html", folder=folder)
+    assert done.returncode == 1 and "nowhere.mp4" in done.stderr
+    assert "page   pages/judged.html" in done.stdout
+    html = (folder / "pages" / "judged.html").read_text("utf-8")
+    assert html.count("<article") == len(media)
+    assert html.count('class="film"') == html.count('class="sound"') == 2
+    assert "unsupported_container" in html and "not judged: missing_object" in html
+    assert "<b>red" not in html and "&lt;b&gt;red&lt;/b&gt; &amp; loud" in html
+
+
+def test_a_page_changes_nothing_for_scripts(folder: Path) -> None:
+    done = earshot("judge", "--json", "clip.mp4", "--report", "clip.html", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["task"] for line in done.stdout.splitlines()] == ["clickbait", "adult"]
+    assert (folder / "clip.html").stat().st_size > 0
+
+
 def test_one_bad_file_costs_only_itself(folder: Path) -> None:
     done = earshot("judge", "--json", "nowhere.mp4", "clip.mp4", folder=folder)
     assert done.returncode == 1
@@ -77,6 +97,7 @@ def test_secrets_in_links_are_not_told(folder: Path) -> None:
         ((), "FILE|URI"),
         (("clip.mp4", "--bundle", "nonsense"), "nonsense"),
         (("clip.mp4", "-c", "none.yaml"), "none.yaml"),
+        (("clip.mp4", "--report", "."), "--report .: came a folder, expected a file"),
         (("clip.mp4", "--engine", "cuda"), "engine.kind: Input should be 'auto', 'ort', 'ort-cuda' or 'trt'"),
     ],
 )

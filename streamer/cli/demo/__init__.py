@@ -124,9 +124,10 @@ def _document(part: Part) -> dict[str, object]:
 
 
 def _video(item: Shown) -> dict[str, object]:
+    letter = item.dead_letter
     return {
         "file": item.file,
         "truth": item.truth and {"text": item.truth.text, "labels": item.truth.labels},
         "verdicts": item.verdicts,
-        "dead_letter": item.dead_letter,
+        "dead_letter": letter and {"reason": letter.reason, "error": letter.error},
     }

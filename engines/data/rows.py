@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+#: What may stand between cells: spreadsheets write the first or, where a comma is the decimal sign, the second.
+_SEPARATORS = ",;\t"
 #: Where cells go that have no column.
 _SURPLUS = "more cells than columns"
 #: A quoted cell may run over so many lines; further on, its quote counts as forgotten.
@@ -37,7 +40,10 @@ class Bad(msgspec.Struct, frozen=True):
 
 
 def read_rows(table: Path) -> Iterator[Good | Bad]:
-    """Every row of a table, in order. Raises `ValueError` for a file that is no table, `OSError` for none."""
+    """Every row of a table, in order. Raises `ValueError` for a file that is no table, `OSError` for none.
+
+    Cells of CSV may be parted by commas, semicolons or tabs.
+    """
     readers: dict[str, Callable[[Path], Iterator[Good | Bad]]] = {
         ".csv": _csv,
         ".jsonl": _jsonl,
@@ -67,14 +73,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _csv(table: Path) -> Iterator[Good | Bad]:
-    try:
-        lines = list(io.StringIO(table.read_bytes().decode("utf-8-sig"), newline=""))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{table}: not UTF-8: {error}") from error
+    lines = list(io.StringIO(_text(table), newline=""))
+    separator = _separator(lines)
     columns: list[str] | None = None
     at = 0
     while at < len(lines):
-        cells, used = _record(lines, at, columns)
+        cells, used = _record(lines, at, separator, columns)
         at += used
         place = f"line {at}"
         if cells is None and columns is None:
@@ -84,7 +88,7 @@ def _csv(table: Path) -> Iterator[Good | Bad]:
         elif not cells:
             continue
         elif columns is None:
-            columns = cells
+            columns = _columns(table, place, cells)
         elif len(cells) > len(columns):
             surplus = cells[len(columns) :]
             whole = {**dict(zip(columns, cells, strict=False)), _SURPLUS: surplus}
@@ -93,7 +97,32 @@ def _csv(table: Path) -> Iterator[Good | Bad]:
             yield Good(place, dict(zip_longest(columns, cells)))
 
 
-def _record(lines: Sequence[str], at: int, columns: Sequence[str] | None) -> tuple[list[str] | None, int]:
+def _text(table: Path) -> str:
+    content = table.read_bytes()
+    encoding = "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{table}: not UTF-8: {error}; save it as CSV in UTF-8") from error
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """What stands most often in the line with the names of the columns; a comma where nothing does."""
+    header = next((line for line in lines if line.strip()), "")
+    return max(_SEPARATORS, key=header.count)
+
+
+def _columns(table: Path, place: str, cells: Sequence[str]) -> list[str]:
+    columns = [cell.strip() for cell in cells]
+    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    if twice:
+        raise ValueError(f"{table}, {place}: came column {twice[0][:80]!r} more than once, expected each once")
+    return columns
+
+
+def _record(
+    lines: Sequence[str], at: int, separator: str, columns: Sequence[str] | None
+) -> tuple[list[str] | None, int]:
     """The cells of the row that begins at a line, and how many lines it takes; None for what is no row.
 
     A quote may span lines, but only where that gives a whole row: a forgotten one costs its own line, not the rest.
@@ -101,7 +130,7 @@ def _record(lines: Sequence[str], at: int, columns: Sequence[str] | None) -> tup
     open_quote = lines[at].count('"') % 2 == 1
     for used in range(1, min(_MOST_LINES if open_quote else 1, len(lines) - at) + 1):
         try:
-            rows = list(csv.reader(lines[at : at + used], strict=True))
+            rows = list(csv.reader(lines[at : at + used], delimiter=separator, strict=True))
         except csv.Error:
             continue
         if len(rows) == 1 and (used == 1 or columns is None or len(rows[0]) == len(columns)):

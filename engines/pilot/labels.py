@@ -73,9 +73,10 @@ class _Reading:
         if isinstance(row, Bad):
             self.rejected.append(row)
             return
-        self.unused |= {str(name) for name in row.cells} - {*NAMES, *WORDS, *TASKS}
+        cells = {str(name).lower(): value for name, value in row.cells.items()}
+        self.unused |= {*cells} - {*NAMES, *WORDS, *TASKS}
         try:
-            label = self._label(row.cells)
+            label = self._label(cells)
         except ValueError as error:
             self.rejected.append(Bad(row.place, str(error), row.cells))
             return

@@ -62,7 +62,7 @@ def read_table(table: Path, *, seed: int = 1) -> list[Row]:
         if isinstance(came, Bad):
             reading.problems.append(f"{came.place}: {came.problem}")
             continue
-        row = _row(came.place, came.cells, reading, seed)
+        row = _row(came.place, {str(name).lower(): cell for name, cell in came.cells.items()}, reading, seed)
         if len(reading.problems) == before:
             rows.append(row)
     if not rows and not reading.problems:
@@ -73,7 +73,7 @@ def read_table(table: Path, *, seed: int = 1) -> list[Row]:
 
 
 def _row(place: str, cells: Mapping[str, Any], reading: _Reading, seed: int) -> Row:
-    for column in sorted(map(str, cells.keys() - {*COLUMNS, *reading.unknown})):
+    for column in sorted(cells.keys() - {*COLUMNS, *reading.unknown}):
         reading.unknown.add(column)
         reading.problems.append(f"{place}: came a column {_shown(column)}, expected some of {', '.join(COLUMNS)}")
     text = {name: _text(place, name, cells.get(name), reading) for name in COLUMNS if name not in HIGHEST}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from engines.data.rows import Bad, Good, read_rows
 
 
@@ -27,6 +29,34 @@ def test_a_quoted_cell_may_hold_a_line_end(tmp_path: Path) -> None:
         Good("line 4", {"a": "1\n\n2", "b": 'say "x"'}),
         Good("line 6", {"a": "3", "b": None}),
     ]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_spreadsheets_of_every_kind_are_read(tmp_path: Path, separator: str, encoding: str) -> None:
+    lines = ["File ,adult,title", 'süß.mp4,1,"one, two; three"', "b.mp4,0,"]
+    quoted = [line.split('"') for line in lines]
+    text = "\r\n".join('"'.join([parts[0].replace(",", separator), *parts[1:]]) for parts in quoted)
+    path = tmp_path / "table.csv"
+    path.write_bytes(f"{text}\r\n".encode(encoding))
+    assert [row.cells for row in read_rows(path) if isinstance(row, Good)] == [
+        {"File": "süß.mp4", "adult": "1", "title": "one, two; three"},
+        {"File": "b.mp4", "adult": "0", "title": ""},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"file,adult,file\na,1,b\n", "line 1: came column 'file' more than once"),
+        ("file\nsüß.mp4\n".encode("latin-1"), "save it as CSV in UTF-8"),
+    ],
+)
+def test_what_would_be_read_wrongly_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=told):
+        list(read_rows(path))
 
 
 def test_a_row_that_is_too_long_is_told_with_its_place(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def open_group(plan: Plan, name: str) -> Iterator[Group]:
         else:
             options = stack.enter_context(embedded_broker(options))
         outputs = [*map(options.verdict_topic, TASKS), options.dead_letter_topic]
-        records = stack.enter_context(closing(follow_topics(options, outputs, from_beginning=True)))
+        records = stack.enter_context(closing(follow_topics(options, outputs)))
         yield Group(options, records)
 
 

@@ -31,6 +31,10 @@ BrokersOption = Annotated[
     str | None, typer.Option("--brokers", help="Kafka's bootstrap servers; instead of kafka.bootstrap_servers.")
 ]
 
+SinceOption = Annotated[
+    str | None, typer.Option("--since", help="Only records from then on: 30m, 12h, 7d, or a time with its zone.")
+]
+
 EngineOption = Annotated[
     str | None,
     typer.Option(
@@ -90,10 +94,12 @@ def errors_told() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def since_ms_of(text: str) -> int:
+def since_ms_of(text: str | None) -> int | None:
     """Unix time in milliseconds of a span before now, or of a moment. Raises `SettingsError` for anything else."""
     from streamer.errors import SettingsError
 
+    if text is None:
+        return None
     span = re.fullmatch(r"(\d{1,5})([mhd])", text)
     if span is not None:
         moment = datetime.now(UTC) - timedelta(**{_UNITS[span[2]]: int(span[1])})

@@ -40,7 +40,7 @@ def select(
     watch: of_pool.WatchOption = None,
     seed: of_pool.SeedOption = 0,
     live: LiveOption = False,
-    since: label_common.SinceOption = None,
+    since: common.SinceOption = None,
     labels: label_common.BesideOption = None,
     views: label_common.ViewsOption = True,
     send: SendOption = False,

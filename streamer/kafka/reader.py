@@ -109,11 +109,11 @@ def _to_the_end(options: KafkaOptions, consumer: Consumer, waiting: set[Partitio
 
 
 def follow_topics(
-    options: KafkaOptions, topics: Collection[str], *, from_beginning: bool
+    options: KafkaOptions, topics: Collection[str], *, since_ms: int | None = None
 ) -> Generator[Message | None, None, None]:
-    """Records as they come, without end; None about once a second when nothing came."""
+    """As `read_topics`, and then records as they come, without end; None about once a second when nothing came."""
     with closing(_consumer(options)) as consumer:
-        _assign(consumer, topics, OFFSET_BEGINNING if from_beginning else OFFSET_END)
+        consumer.assign(_starts(consumer, topics, since_ms))
         while True:
             record = consumer.poll(1.0)
             error = record.error() if record is not None else None
@@ -177,11 +177,3 @@ def _partitions(consumer: Consumer, topics: Collection[str]) -> list[TopicPartit
         if topic in listed and listed[topic].error is None
         for partition in listed[topic].partitions
     ]
-
-
-def _assign(consumer: Consumer, topics: Collection[str], offset: int) -> set[Partition]:
-    partitions = _partitions(consumer, topics)
-    for item in partitions:
-        item.offset = offset
-    consumer.assign(partitions)
-    return {(item.topic, item.partition) for item in partitions}

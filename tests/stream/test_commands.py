@@ -13,11 +13,15 @@ from typer.testing import CliRunner, Result
 
 from streamer.assemble import open_parts, open_worker
 from streamer.cli import app
+from streamer.records import Action
 from streamer.settings import load_settings
 from tests.services.kafka import Broker
 from tests.stream.cluster import Group
 
 pytestmark = pytest.mark.services
+
+#: No record is as young as that.
+FAR_OFF = "2100-01-01T00:00:00Z"
 
 
 def earshot(group: Group | None, *arguments: str, exits: int = 0) -> Result:
@@ -67,9 +71,19 @@ def test_from_submission_over_verdicts_and_letters_to_the_audit(group: Group, cl
     }
     assert [verdict["task"] for verdict in json_lines(group, "verdicts", "--task", "adult")] == ["adult"]
     assert first["video_id"] in earshot(group, "verdicts").stdout
+    again = json_lines(group, "verdicts", "--since", "1h", "--video", first["video_id"])
+    assert sorted(again, key=lambda verdict: verdict["task"]) == sorted(verdicts, key=lambda verdict: verdict["task"])
+    assert json_lines(group, "verdicts", "--since", FAR_OFF) == []
+    assert json_lines(group, "verdicts", "--video", "another") == []
+    by_action = [json_lines(group, "verdicts", "--action", action) for action in Action]
+    assert [len(lines) for lines in by_action] == [
+        sum(verdict["action"] == action for verdict in verdicts) for action in Action
+    ]
 
     (letter,) = json_lines(group, "dlq", "list", "--reason", "missing_object")
+    assert json_lines(group, "dlq", "list", "--since", "1h") == [letter]
     assert json_lines(group, "dlq", "list", "--reason", "too_large") == []
+    assert json_lines(group, "dlq", "list", "--since", FAR_OFF) == []
     (shown,) = json_lines(group, "dlq", "show", letter["letter"])
     assert shown["headers"]["dlq.reason"] == "missing_object"
     assert json.loads(shown["value"])["video_id"] == second["video_id"]
@@ -77,6 +91,7 @@ def test_from_submission_over_verdicts_and_letters_to_the_audit(group: Group, cl
         {"consumed": 2, "verdict_events": 1, "dead_letters": 1, "lost": 0, "duplicated": 0, "in_flight": 0}
     ]
 
+    assert json_lines(group, "dlq", "replay", "--since", FAR_OFF) == [{"replayed": 0, "refused": 0}]
     assert json_lines(group, "dlq", "replay", letter["letter"])[0]["replayed"] == 1
     work_off(group)
     assert json_lines(group, "audit") == [
@@ -145,7 +160,10 @@ def test_the_configuration_is_shown_with_its_sources_and_without_secrets(
         (["submit"], "expected URIs or files, or --events FILE"),
         (["submit", "--events", "/nowhere.jsonl"], "/nowhere.jsonl"),
         (["verdicts", "--task", "beauty"], "expected one of clickbait, adult, relevance"),
+        (["verdicts", "--action", "praise"], "expected one of allow, review, restrict, block"),
+        (["verdicts", "--since", "lately"], "--since lately: expected 30m, 12h, 7d"),
         (["dlq", "show", "7:7"], "dlq list"),
+        (["dlq", "show", "the first"], "dlq list"),
         (["dlq", "replay", "7:7", "--yes"], "dlq list"),
     ],
 )

@@ -57,9 +57,6 @@ WorthwhileOption = Annotated[
 ExperimentOption = Annotated[
     str | None, typer.Option("--experiment", help="Only outcomes of this experiment, of those in the topic.")
 ]
-SinceOption = Annotated[
-    str | None, typer.Option("--since", help="Outcomes in the topic from then on: 12h, 30d, or a time with its zone.")
-]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for report.html, result.json and rejected.jsonl.")]
 
 
@@ -80,7 +77,7 @@ def judge(
     planned_units: PlannedOption = 10_000,
     worthwhile: WorthwhileOption = 0.0,
     experiment: ExperimentOption = None,
-    since: SinceOption = None,
+    since: common.SinceOption = None,
     brokers: common.BrokersOption = None,
     out: OutOption = Path("out/ab"),
     config: common.ConfigOption = None,

@@ -55,7 +55,7 @@ def where_from(
         arms=arms,
         arms_from_topic=arms_from_topic,
         experiment=experiment,
-        since_ms=None if since is None else since_ms_of(since),
+        since_ms=since_ms_of(since),
         kafka=settings_from(config, kafka__bootstrap_servers=brokers).kafka if needs_kafka else None,
     )
 

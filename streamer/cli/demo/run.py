@@ -93,7 +93,7 @@ def run_demo(settings: Settings, heading: str, uploads: Sequence[Upload], on_end
         with (
             open_worker(settings.model_copy(update={"kafka": kafka}), parts) as worker,
             _working(worker) as work,
-            closing(follow_topics(kafka, outputs, from_beginning=True)) as messages,
+            closing(follow_topics(kafka, outputs)) as messages,
         ):
             inbox = Inbox(messages, kafka.dead_letter_topic, work)
             started = time.monotonic()

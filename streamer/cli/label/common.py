@@ -21,9 +21,6 @@ PoolOption = Annotated[
 RequestsArgument = Annotated[Path, typer.Argument(metavar="REQUESTS", help="What `earshot select` wrote: JSON lines.")]
 LabelsArgument = Annotated[Path, typer.Argument(metavar="LABELS", help="Labels as `label import` wrote them.")]
 
-SinceOption = Annotated[
-    str | None, typer.Option("--since", help="Verdicts from then on: 30m, 12h, 7d, or a time with its zone.")
-]
 BesideOption = Annotated[Path | None, typer.Option("--labels", help="Labels to put beside the videos.")]
 RedisOption = Annotated[str | None, typer.Option("--redis", help="The stream's cache; instead of cache.url.")]
 ViewsOption = Annotated[

@@ -55,7 +55,7 @@ def write_from_stream(settings: Settings, wanted: Wanted, command: str) -> Poole
     if settings.cache.url is None:
         raise SettingsError(f"{command}: came no Redis, expected the stream's cache: --redis URL, or cache.url")
     check_pool_path(wanted.out)
-    since_ms = None if wanted.since is None else since_ms_of(wanted.since)
+    since_ms = since_ms_of(wanted.since)
     said = merge(read_labels(wanted.labels)) if wanted.labels is not None else []
     cache = RedisCache(settings.cache.model_copy(update={"timeout_seconds": _REDIS_SECONDS}))
     recaller, used = open_recaller(settings, cache)

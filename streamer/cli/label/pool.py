@@ -12,11 +12,12 @@ from streamer.cli.common import (
     BundleOption,
     ConfigOption,
     JsonOption,
+    SinceOption,
     errors_told,
     print_json,
     settings_from,
 )
-from streamer.cli.label.common import BesideOption, RedisOption, SinceOption, ViewsOption, Wanted
+from streamer.cli.label.common import BesideOption, RedisOption, ViewsOption, Wanted
 
 
 def pool(

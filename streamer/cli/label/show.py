@@ -39,7 +39,7 @@ def show(
         options = settings_from(config, kafka__bootstrap_servers=brokers).kafka
         asked = what is What.REQUESTED
         topic = [options.topics.label_requested if asked else options.topics.label_applied]
-        messages = follow_topics(options, topic, from_beginning=True) if follow else read_topics(options, topic)
+        messages = follow_topics(options, topic) if follow else read_topics(options, topic)
         try:
             for message in messages:
                 if message is None:

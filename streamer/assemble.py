@@ -54,6 +54,7 @@ class Parts:
     pipeline: Pipeline
     bundle: Bundle
     sandbox: Sandbox
+    recaller: Recaller
     lineage: Lineage
     #: Why this kind of engine and not another, for people; empty where it was named.
     engine_why: str = ""
@@ -125,10 +126,11 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             earshot_version=streamer.__version__,
         )
         thresholds = {task: bundle.thresholds[task] for task in TASKS}
+        recaller = _recaller(settings, bundle, sandbox, open_cache(settings.cache), sets[0].numerics)
         pipeline = Pipeline(
             fetcher=stack.enter_context(Fetcher(settings.fetch)),
             sandbox=sandbox,
-            recaller=_recaller(settings, bundle, sandbox, open_cache(settings.cache), sets[0].numerics),
+            recaller=recaller,
             engines=[
                 (Embedder(engines, bundle.embedding_size), Scorer(engines.fusion, categories, bundle.known))
                 for engines in sets
@@ -136,7 +138,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
             secret=derived(_secret(settings), b"sampling"),
         )
-        yield Parts(pipeline, bundle, sandbox, lineage, sets[0].why, sets[0].gpu_unused)
+        yield Parts(pipeline, bundle, sandbox, recaller, lineage, sets[0].why, sets[0].gpu_unused)
 
 
 @contextmanager

@@ -91,6 +91,10 @@ class Pipeline:
             source=source,
         )
 
+    def look(self, content: Content, timeout_seconds: float) -> Clip:
+        """Decode a video, whatever is known of it. Raises as `perceive` does."""
+        return self._sandbox.decode(content.path, self.seed(content.sha256), timeout_seconds)
+
     def abandon(self, case: Case) -> None:
         """A case that no judge will see: who waits for its embeddings looks at the video itself."""
         if case.clip is not None:
@@ -137,7 +141,7 @@ class Pipeline:
         if not flight.leads:
             raise UndecodableError("timed_out", f"a duplicate of this video was not decoded in {timeout_seconds:.0f} s")
         try:
-            return recall, self._sandbox.decode(content.path, self.seed(content.sha256), timeout_seconds)
+            return recall, self.look(content, timeout_seconds)
         except BaseException:
             self._flights.abandon(key)
             raise

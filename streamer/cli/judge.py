@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamer.cli.at_hand import media_of, readable, uri_of
 from streamer.cli.common import (
     BundleOption,
     ConfigOption,
@@ -24,13 +25,14 @@ from streamer.cli.common import (
 if TYPE_CHECKING:
     from engines.bundle import Bundle
     from streamer.assemble import Parts
-    from streamer.records import Clip, Event, Verdict
+    from streamer.records import Event
     from streamer.report.shown import Shown
-    from streamer.settings import Settings
 
 
 def judge(
-    media: Annotated[list[str], typer.Argument(metavar="FILE|URI...", help="Files of this machine, or URIs.")],
+    media: Annotated[
+        list[str], typer.Argument(metavar="FILE|FOLDER|URI...", help="Files of this machine, folders of them, or URIs.")
+    ],
     title: Annotated[str, typer.Option(help="What the uploader calls the video.")] = "",
     description: Annotated[str, typer.Option(help="What the uploader writes about it.")] = "",
     hashtag: Annotated[list[str] | None, typer.Option(help="May be given more than once.")] = None,
@@ -57,11 +59,10 @@ def judge(
     started, shown, failed = time.monotonic(), [], False
     with errors_told():
         _writable(report)
-        settings = _with_folders_of(
-            media, settings_from(config, engine__bundle=bundle, engine__kind=engine, flow__engine_threads=1)
-        )
-        with open_parts(settings) as parts:
-            for item in media:
+        settings = settings_from(config, engine__bundle=bundle, engine__kind=engine, flow__engine_threads=1)
+        items = media_of(media)
+        with open_parts(readable(settings, map(uri_of, items))) as parts:
+            for item in items:
                 event = _event(item, title, description, tuple(hashtag or ()), query)
                 one = _shown(parts, redact(item), event, settings.worker.deadline_seconds, look=report is not None)
                 _print(one, item, as_json)
@@ -82,7 +83,7 @@ def _event(item: str, title: str, description: str, hashtags: tuple[str, ...], q
         event_id=str(uuid.uuid4()),
         source="/earshot/judge",
         video_id=Path(redact(item)).name,
-        uri=_uri(item),
+        uri=uri_of(item),
         title=title,
         description=description,
         hashtags=hashtags,
@@ -91,60 +92,20 @@ def _event(item: str, title: str, description: str, hashtags: tuple[str, ...], q
     )
 
 
-def _uri(item: str) -> str:
-    return item if "://" in item else Path(item).resolve().as_uri()
-
-
-def _with_folders_of(media: Sequence[str], settings: Settings) -> Settings:
-    """Settings under which the files that were named may be read; a service reads only under configured roots."""
-    folders = {Path(item).resolve().parent for item in media if "://" not in item}
-    roots = (*settings.fetch.file_roots, *sorted(folders))
-    return settings.model_copy(update={"fetch": settings.fetch.model_copy(update={"file_roots": roots})})
-
-
 def _shown(parts: Parts, name: str, event: Event, timeout_seconds: float, *, look: bool) -> Shown:
     """What came of one file: verdicts and the clip that they rest on, or why there are none.
 
     look: also where the verdicts are remembered ones, for which nothing has to be decoded.
     """
+    from streamer.alone import answer_alone
     from streamer.errors import EarshotError
     from streamer.report.shown import DeadLetter, Shown
 
     try:
-        return Shown(name, event, *_judged(parts, event, timeout_seconds, look=look))
+        answer = answer_alone(parts.pipeline, event, timeout_seconds, look=look)
     except EarshotError as error:
         return Shown(name, event, dead_letter=DeadLetter(error.reason, str(error), "not judged"))
-
-
-def _judged(
-    parts: Parts, event: Event, timeout_seconds: float, *, look: bool
-) -> tuple[tuple[Verdict, ...], Clip | None]:
-    """The verdicts on one event. Raises `EarshotError` when the media cannot be fetched or an engine fails."""
-    from streamer.errors import UndecodableError
-    from streamer.records import Batch, State
-
-    pipeline, started = parts.pipeline, time.monotonic()
-    with pipeline.fetch(event, timeout_seconds=timeout_seconds) as content:
-        latency_ms = {"fetch": (time.monotonic() - started) * 1000}
-        try:
-            case = pipeline.perceive(
-                event, content, source=None, received_seconds=started, timeout_seconds=timeout_seconds
-            )
-        except UndecodableError as error:
-            reason = f"{error.code}: {error}"
-            return pipeline.unseen(
-                event,
-                State.UNDECODABLE,
-                reason,
-                content_sha256=content.sha256,
-                source=None,
-                latency_ms=latency_ms,
-            ), None
-        clip = case.clip
-        if clip is None and look:
-            clip = parts.sandbox.decode(content.path, pipeline.seed(content.sha256), timeout_seconds)
-    case.latency_ms.update(latency_ms)
-    return pipeline.judge(Batch((case,), (0.0,)))[0], clip
+    return Shown(name, event, answer.verdicts, answer.clip)
 
 
 def _print(shown: Shown, item: str, as_json: bool) -> None:

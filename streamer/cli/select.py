@@ -14,7 +14,7 @@ from streamer.cli.label import common as label_common
 from streamer.cli.label.common import Wanted
 
 if TYPE_CHECKING:
-    from streamer.cli.label.from_stream import Pooled
+    from streamer.cli.label.pooled import Pooled
     from streamer.settings import Settings
 
 PoolArgument = Annotated[
@@ -106,7 +106,8 @@ def _require_topic(settings: Settings) -> None:
 
 def _pooled(settings: Settings, wanted: Wanted) -> Pooled:
     """The pool of the stream, written; ends the command where it is empty."""
-    from streamer.cli.label.from_stream import tell, write_from_stream
+    from streamer.cli.label.from_stream import write_from_stream
+    from streamer.cli.label.pooled import tell
 
     pooled = write_from_stream(settings, wanted, "select --live")
     tell(pooled, err=True)

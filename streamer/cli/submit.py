@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from streamer.cli.at_hand import uri_of
 from streamer.cli.common import ConfigOption, JsonOption, errors_told, print_json, settings_from
-
-if TYPE_CHECKING:
-    from streamer.records import Event, Outgoing
+from streamer.cli.events import checked, data_of
 
 
 def submit(
@@ -45,8 +41,11 @@ def submit(
             "query": query,
             "deadline_seconds": deadline_seconds,
         }
-        data = _from_lines(events) if events else ({"uri": _uri(item), **common} for item in uris or ())
-        outputs = [_checked(values, options.topics.uploaded, number) for number, values in enumerate(data, start=1)]
+        data = data_of(events) if events else ({"uri": uri_of(item), **common} for item in uris or ())
+        outputs = [
+            checked(values, options.topics.uploaded, number, source="/earshot/submit")
+            for number, values in enumerate(data, start=1)
+        ]
         count = send(options, (output for _, output in outputs))
     for event, _ in outputs:
         if as_json:
@@ -60,52 +59,3 @@ def usage_error_for_sources() -> Exception:
     from streamer.errors import SettingsError
 
     return SettingsError("submit: expected URIs or files, or --events FILE; one of the two")
-
-
-def _uri(item: str) -> str:
-    return item if "://" in item else Path(item).resolve().as_uri()
-
-
-def _from_lines(name: str) -> Iterator[dict[str, Any]]:
-    import msgspec
-
-    from streamer.errors import SettingsError
-
-    try:
-        lines = sys.stdin.buffer.readlines() if name == "-" else Path(name).read_bytes().splitlines()
-    except OSError as error:
-        raise SettingsError(f"--events {name}: {error.strerror}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield msgspec.json.decode(line, type=dict)
-        except msgspec.DecodeError as error:
-            raise SettingsError(f"{name}, line {number}: expected a JSON object, {error}") from error
-
-
-def _checked(values: dict[str, Any], topic: str, number: int) -> tuple[Event, Outgoing]:
-    """The event as the worker will read it. Raises `SettingsError` naming the event that is wrong."""
-    import uuid
-    from datetime import UTC, datetime
-
-    import msgspec
-
-    from streamer import wire
-    from streamer.errors import SettingsError
-    from streamer.records import TASKS, Event, Rejected, Task
-    from streamer.testing import message_of
-
-    event_id = str(values.pop("event_id", None) or uuid.uuid4())
-    values = {"video_id": event_id, "uploaded_at": datetime.now(UTC).isoformat(), **values}
-    if not values.get("tasks"):
-        values["tasks"] = [task for task in TASKS if task is not Task.RELEVANCE or values.get("query")]
-    try:
-        event = msgspec.convert({**values, "event_id": event_id, "source": "/earshot/submit"}, Event)
-        output = wire.event_message(event, topic)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise SettingsError(f"event {number}: {error}") from error
-    parsed = wire.parse_event(message_of(output, 0))
-    if isinstance(parsed, Rejected):
-        raise SettingsError(f"event {number}: {parsed.error}")
-    return event, output

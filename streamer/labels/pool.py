@@ -1,8 +1,8 @@
-"""Verdicts of the stream -> the rows of a pool: each video once, with its scores, its fused embedding and its views.
+"""Verdicts -> the rows of a pool: each video once, with its scores, its fused embedding and its views.
 
-A verdict knows its scores and where its event stands; the event knows the words; words and content lead to what the
-cache remembers: the fusion network's answer, and the towers' tokens, whose mean is a view of each sense. Nothing is
-fetched, decoded or encoded anew.
+A verdict of the stream knows its scores and where its event stands; the event knows the words; words and content lead
+to what the cache remembers: the fusion network's answer, and the towers' tokens, whose mean is a view of each sense. So
+nothing of the stream is fetched, decoded or encoded anew.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def pool_rows(
     videos: Mapping[str, Judged],
     events: Iterable[Message],
     recaller: Recaller,
-    labels: Iterable[Merged],
+    labels: Mapping[str, Mapping[Task, int]],
     left: Left,
     advance: Callable[[int], None],
     *,
@@ -117,10 +117,6 @@ def pool_rows(
     as what the fusion network said (the starter's).
     """
     names = {entry.position: video_id for video_id, entry in videos.items()}
-    values: dict[str, dict[Task, int]] = {}
-    for item in labels:
-        if item.value is not None:
-            values.setdefault(item.video_id, {})[item.task] = int(item.value >= LEAST_YES[item.task])
     found = (
         (event, videos[names[message.position]])
         for message in events
@@ -128,54 +124,71 @@ def pool_rows(
     )
     seen = 0
     while some := list(islice(found, _LOOKUP_VIDEOS)):
-        remembered = _remembered(some, recaller, left)
-        for known, (view, forgotten) in zip(remembered, _views(remembered, recaller, views), strict=True):
-            left.views_forgotten += bool(forgotten)
-            yield _row(known, view, forgotten, values.get(known.event.video_id, {}))
+        yield from rows_of(_remembered(some, recaller, left), recaller, labels, left, views=views)
         seen += len(some)
         advance(len(some))
     left.event_gone += len(videos) - seen
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """A video whose fused embedding is remembered."""
+class Known:
+    """A video whose fused embedding is known."""
 
     event: Event
-    entry: Judged
+    content_sha256: str
+    bundle_id: str
+    scores: Mapping[Task, float]
     fused: Fused
 
-    @property
-    def case(self) -> tuple[Event, str]:
-        return self.event, self.entry.content_sha256
+
+def rows_of(
+    known: Sequence[Known], recaller: Recaller, labels: Mapping[str, Mapping[Task, int]], left: Left, *, views: bool
+) -> Iterator[PoolRow]:
+    """The rows of these videos, with their labels by id, and views of what the cache remembers of their tokens."""
+    for one, (view, forgotten) in zip(known, _views(known, recaller, views), strict=True):
+        left.views_forgotten += bool(forgotten)
+        yield _row(one, view, forgotten, labels.get(one.event.video_id, {}))
 
 
-def _remembered(some: Sequence[tuple[Event, Judged]], recaller: Recaller, left: Left) -> list[_Known]:
+def labels_by_video(labels: Iterable[Merged]) -> dict[str, dict[Task, int]]:
+    """1 where people say that the task's label applies to the video, else 0; those that nobody decided are left out."""
+    values: dict[str, dict[Task, int]] = {}
+    for item in labels:
+        if item.value is not None:
+            values.setdefault(item.video_id, {})[item.task] = int(item.value >= LEAST_YES[item.task])
+    return values
+
+
+def _remembered(some: Sequence[tuple[Event, Judged]], recaller: Recaller, left: Left) -> list[Known]:
     answers = recaller.fused([(event, entry.content_sha256) for event, entry in some])
-    pairs = zip(some, answers, strict=True)
-    known = [_Known(event, entry, fused) for (event, entry), fused in pairs if fused is not None]
+    known = [
+        Known(event, entry.content_sha256, entry.bundle_id, entry.scores, fused)
+        for (event, entry), fused in zip(some, answers, strict=True)
+        if fused is not None
+    ]
     left.not_remembered += len(some) - len(known)
     return known
 
 
-def _views(known: Sequence[_Known], recaller: Recaller, wanted: bool) -> Iterator[tuple[Views, tuple[Modality, ...]]]:
+def _views(known: Sequence[Known], recaller: Recaller, wanted: bool) -> Iterator[tuple[Views, tuple[Modality, ...]]]:
     """Of each video its views and what is forgotten of them."""
     if not wanted:
         yield from [({}, ())] * len(known)
         return
     for start in range(0, len(known), _LOOKUP_TOKENS):
         trip = known[start : start + _LOOKUP_TOKENS]
-        for one, tokens in zip(trip, recaller.tokens([one.case for one in trip]), strict=True):
+        cases = [(one.event, one.content_sha256) for one in trip]
+        for one, tokens in zip(trip, recaller.tokens(cases), strict=True):
             yield views_of(one.event, tokens), tuple(sense for sense in Modality if sense not in tokens)
 
 
-def _row(known: _Known, views: Views, forgotten: tuple[Modality, ...], labels: dict[Task, int]) -> PoolRow:
-    event, entry = known.event, known.entry
+def _row(known: Known, views: Views, forgotten: tuple[Modality, ...], labels: Mapping[Task, int]) -> PoolRow:
+    event = known.event
     return PoolRow(
         video_id=event.video_id,
         embedding=known.fused.embedding_D.astype(np.float64).round(_DIGITS).tolist(),
-        scores=entry.scores,
-        bundle=entry.bundle_id,
+        scores=dict(known.scores),
+        bundle=known.bundle_id,
         event_id=event.event_id,
         novelty=joined(known.fused.novelty.values()),
         views={sense: view_D.astype(np.float64).round(_VIEW_DIGITS).tolist() for sense, view_D in views.items()},
@@ -184,7 +197,7 @@ def _row(known: _Known, views: Views, forgotten: tuple[Modality, ...], labels: d
         uri=redact(event.uri),
         query=event.query,
         tenant=event.tenant,
-        labels=labels,
+        labels=dict(labels),
     )
 
 

@@ -70,6 +70,12 @@ def test_a_page_shows_every_file_once_it_is_judged(folder: Path) -> None:
     assert "<b>red" not in html and "&lt;b&gt;red&lt;/b&gt; &amp; loud" in html
 
 
+def test_a_folder_stands_for_its_videos(folder: Path) -> None:
+    done = earshot("judge", "--json", ".", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["file"] for line in done.stdout.splitlines()} == {"clip.mp4", "text.mp4"}
+
+
 def test_a_page_changes_nothing_for_scripts(folder: Path) -> None:
     done = earshot("judge", "--json", "clip.mp4", "--report", "clip.html", folder=folder)
     assert done.returncode == 0, done.stderr
@@ -94,7 +100,7 @@ def test_secrets_in_links_are_not_told(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "FILE|URI"),
+        ((), "FILE|FOLDER|URI"),
         (("clip.mp4", "--bundle", "nonsense"), "nonsense"),
         (("clip.mp4", "-c", "none.yaml"), "none.yaml"),
         (("clip.mp4", "--report", "."), "--report .: came a folder, expected a file"),

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import typer
 
 from streamer.assemble import open_recaller
 from streamer.cache.redis import RedisCache
 from streamer.cli.common import progress, since_ms_of
 from streamer.cli.label.common import Wanted
+from streamer.cli.label.pooled import Pooled, labels_of
 from streamer.errors import FetchFailedError, SettingsError
 from streamer.kafka.reader import count_offsets, read_positions, read_topics
-from streamer.labels.files import read_labels
-from streamer.labels.merge import merge
 from streamer.labels.pool import Left, PoolRow, judged, pool_rows
 from streamer.labels.pool_file import check_pool_path, write_pool
 from streamer.records import TASKS
@@ -24,27 +18,6 @@ from streamer.settings import Settings
 
 #: A worker goes on without an answer at once; here one that is lost would be a video that is lost.
 _REDIS_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pooled:
-    """What was written, of which bundle, and what was left out."""
-
-    out: Path
-    bundle: str
-    videos: int
-    left: Left
-
-    def counts(self) -> dict[str, Any]:
-        """For scripts."""
-        left = {name: getattr(self.left, name) for name in Left.__slots__}
-        return {"out": str(self.out), "bundle": self.bundle, "videos": self.videos, **left}
-
-    def exit_if_empty(self) -> None:
-        """End the command with 1 where no video could be taken."""
-        if not self.videos:
-            typer.echo("earshot: no video could be taken; are secret, bundle and Redis those of the workers?", err=True)
-            raise typer.Exit(1)
 
 
 def write_from_stream(settings: Settings, wanted: Wanted, command: str) -> Pooled:
@@ -55,8 +28,7 @@ def write_from_stream(settings: Settings, wanted: Wanted, command: str) -> Poole
     if settings.cache.url is None:
         raise SettingsError(f"{command}: came no Redis, expected the stream's cache: --redis URL, or cache.url")
     check_pool_path(wanted.out)
-    since_ms = since_ms_of(wanted.since)
-    said = merge(read_labels(wanted.labels)) if wanted.labels is not None else []
+    since_ms, said = since_ms_of(wanted.since), labels_of(wanted)
     cache = RedisCache(settings.cache.model_copy(update={"timeout_seconds": _REDIS_SECONDS}))
     recaller, used = open_recaller(settings, cache)
     kafka, left = settings.kafka, Left()
@@ -68,14 +40,7 @@ def write_from_stream(settings: Settings, wanted: Wanted, command: str) -> Poole
     with progress("embeddings", len(videos)) as advance:
         rows = pool_rows(videos, events, recaller, said, left, advance, views=wanted.views)
         count = write_pool(wanted.out, _whole(rows, cache))
-    return Pooled(wanted.out, used.id, count, left)
-
-
-def tell(pooled: Pooled, *, err: bool = False) -> None:
-    """One line for people."""
-    few = [(name, number) for name in Left.__slots__ if (number := getattr(pooled.left, name))]
-    rest = "".join(f", {number} {name.replace('_', ' ')}" for name, number in few)
-    typer.echo(f"{pooled.videos} videos in {pooled.out}{rest}", err=err)
+    return Pooled(wanted.out, used.id, count, left, "are secret, bundle and Redis those of the workers?")
 
 
 def _whole(rows: Iterator[PoolRow], cache: RedisCache) -> Iterator[PoolRow]:

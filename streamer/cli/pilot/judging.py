@@ -16,19 +16,15 @@ from pathlib import Path
 
 import msgspec
 
+from streamer.alone import answer_alone
 from streamer.assemble import Parts
-from streamer.errors import EarshotError, UndecodableError
+from streamer.errors import EarshotError
 from streamer.pipeline import Pipeline
-from streamer.records import TASKS, Batch, Event, State, Task, Verdict
+from streamer.records import TASKS, Event, Task, Verdict
 from streamer.settings import Settings
 
 #: `progress(label, total)` lasts as long as the work and gives what is called once per piece.
 Progress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
-
-#: What is taken for a video in a folder; FFmpeg decides whether it is one.
-ENDINGS = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".ogv"]
-)
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -50,16 +46,6 @@ class Judged(msgspec.Struct, frozen=True):
     def verdict(self, task: str) -> Verdict | None:
         """That of a task, if it was asked for and scored."""
         return next((one for one in self.verdicts if one.task == task and one.score is not None), None)
-
-
-def find_videos(folder: Path) -> list[str]:
-    """Paths below the folder, relative to it and in order. Raises `ValueError` when there is none."""
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: came no folder, expected one of videos")
-    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
-    if not files:
-        raise ValueError(f"{folder}: came no video, expected files that end in {', '.join(sorted(ENDINGS))}")
-    return files
 
 
 def events_of(folder: Path, words: Mapping[str, Mapping[str, str]], files: Sequence[str]) -> dict[str, Event]:
@@ -120,30 +106,12 @@ def judge_once(pipeline: Pipeline, file: str, key: str, event: Event, timeout_se
     """Verdicts and embedding of one event, and the time that they took; or the reason why there are none."""
     started, worked = time.monotonic(), time.process_time()
     try:
-        verdicts, embedding = _answered(pipeline, event, timeout_seconds)
+        answer = answer_alone(pipeline, event, timeout_seconds)
     except EarshotError as error:
         return Judged(file, key, event, error=str(error))
-    cpu_seconds = time.process_time() - worked + verdicts[0].cost.decode_cpu_ms / 1000
-    return Judged(file, key, event, verdicts, embedding, time.monotonic() - started, cpu_seconds)
-
-
-def _answered(
-    pipeline: Pipeline, event: Event, timeout_seconds: float
-) -> tuple[tuple[Verdict, ...], tuple[float, ...]]:
-    started = time.monotonic()
-    with pipeline.fetch(event, timeout_seconds=timeout_seconds) as content:
-        try:
-            case = pipeline.perceive(
-                event, content, source=None, received_seconds=started, timeout_seconds=timeout_seconds
-            )
-        except UndecodableError as error:
-            reason = f"{error.code}: {error}"
-            unseen = pipeline.unseen(
-                event, State.UNDECODABLE, reason, content_sha256=content.sha256, source=None, latency_ms={}
-            )
-            return unseen, ()
-    ((fused, verdicts),) = pipeline.answer(Batch((case,), (0.0,)))
-    return verdicts, tuple(round(float(value), 6) for value in fused.embedding_D)
+    embedding = () if answer.fused is None else tuple(round(float(x), 6) for x in answer.fused.embedding_D)
+    cpu_seconds = time.process_time() - worked + answer.verdicts[0].cost.decode_cpu_ms / 1000
+    return Judged(file, key, event, answer.verdicts, embedding, time.monotonic() - started, cpu_seconds)
 
 
 def read_judged(store: Path) -> Iterator[Judged]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from engines.data.rows import write_whole
 from streamer.assemble import open_parts
-from streamer.cli.pilot.judging import Judged, Progress, events_of, find_videos, judge_once
+from streamer.cli.at_hand import find_videos
+from streamer.cli.pilot.judging import Judged, Progress, events_of, judge_once
 from streamer.cli.pilot.start import REPORT, RESULT
 from streamer.records import Action
 from streamer.report.assumptions import Assumption, Result, Sheet

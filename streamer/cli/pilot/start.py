@@ -14,7 +14,8 @@ from engines.pilot.few_shot import FEWEST, Costs
 from engines.pilot.finding import Evidence, Finding, find
 from engines.pilot.labels import Label, Labels, read_labels
 from streamer.assemble import Parts, open_parts
-from streamer.cli.pilot.judging import Judged, Judging, Progress, events_of, find_videos
+from streamer.cli.at_hand import find_videos
+from streamer.cli.pilot.judging import Judged, Judging, Progress, events_of
 from streamer.cli.pilot.worth import MOST_MORE, Terms, sheet_of
 from streamer.errors import EarshotError
 from streamer.records import TASKS, Action, Clip, Task, Verdict

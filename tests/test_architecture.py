@@ -68,6 +68,7 @@ HOMES = {
         "engines.quantise",
         "engines.activations",
         "engines.training.integers",
+        "engines.training.bundle_words",
         "engines.verify",
         "engines.learn.stored",
         "engines.build",

@@ -9,13 +9,21 @@ from typing import Annotated
 
 import typer
 
-from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json, progress
+from engines.cli.common import (
+    SHIPPED_WORDS,
+    JsonOption,
+    WordsOption,
+    errors_told,
+    need_training_packages,
+    print_json,
+    progress,
+)
 
 
 def arms(
     features: Annotated[Path, typer.Option(help="Folder of features, made by `earshot dataset features`.")],
-    words: Annotated[Path, typer.Option(help="Folder with words.safetensors and tokenizer.json.")],
     out: Annotated[Path, typer.Option(help="Folder for logits, weights and curves; what is there is not made again.")],
+    words: WordsOption = SHIPPED_WORDS,
     arm: Annotated[list[str] | None, typer.Option(help="Which arm; may be repeated. None: all.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds for each arm, counted from `--first`.")] = 8,
     first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
@@ -31,6 +39,7 @@ def arms(
     """Train arms on stored features, and keep their logits on validation and test clips, as heard and as disturbed."""
     need_training_packages()
     from engines.models.arms import ARMS
+    from engines.training.bundle_words import words_folder
     from engines.training.costs import costs_ms, write_costs
     from engines.training.jobs import Source, train_side_by_side
     from engines.training.late import LATE, fuse
@@ -42,8 +51,8 @@ def arms(
     trained, late = ([name for name in names if name in chosen] for names in (ARMS, LATE))
     every_seed = range(first, first + seeds)
     options = replace(STARTER.tune, epochs=epochs or STARTER.tune.epochs)
-    source = Source(features=features, words=words, options=options, without=tuple(without or ()))
     with errors_told(), progress("arms", len([*trained, *late]) * seeds) as advance:
+        source = Source(features=features, words=words_folder(words), options=options, without=tuple(without or ()))
         shop = source.open()
         # Seeds come one by one, so that a stopped run leaves whole comparisons; late fusion comes after its parts.
         runs = [(name, seed) for seed in every_seed for name in trained]

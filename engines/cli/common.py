@@ -12,6 +12,11 @@ import typer
 from typer.core import TyperGroup
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For scripts: JSON on stdout, nothing else.")]
+#: The bundle whose word vectors are taken where no others are named.
+SHIPPED_WORDS = "starter"
+WordsOption = Annotated[
+    str, typer.Option("--words", help="Folder of word vectors (`earshot distil`), or the bundle whose own are taken.")
+]
 BundleArgument = Annotated[str, typer.Argument(help="Name of a shipped bundle, or a folder.")]
 
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json, progress
+from engines.cli.common import (
+    SHIPPED_WORDS,
+    JsonOption,
+    WordsOption,
+    errors_told,
+    need_training_packages,
+    print_json,
+    progress,
+)
 
 if TYPE_CHECKING:
     from engines.learn.run import Candidate
@@ -18,7 +26,6 @@ if TYPE_CHECKING:
 RegistryOption = Annotated[Path, typer.Option(help="Folder of candidates, history and the current bundle.")]
 
 
-WordsOption = Annotated[Path, typer.Option(help="Folder of words.safetensors and tokenizer.json.", exists=True)]
 GateOption = Annotated[Path, typer.Option(help="The frozen gate set: `earshot dataset gate`.", exists=True)]
 LabelsOption = Annotated[
     Path | None, typer.Option(help="What `earshot label merge` wrote. None: labels of the rows alone.", exists=True)
@@ -36,8 +43,8 @@ PseudoOption = Annotated[
 
 def learn(
     data: Annotated[Path, typer.Argument(help="Features with rows, or a dataset folder of videos.", exists=True)],
-    words: WordsOption,
     gate: GateOption,
+    words: WordsOption = SHIPPED_WORDS,
     registry: RegistryOption = Path("registry"),
     labels: LabelsOption = None,
     start: StartOption = None,
@@ -54,19 +61,20 @@ def learn(
     """Train on what people labelled, and measure the result on the gate against the current bundle.
 
     Nothing is promoted: `earshot bundle promote` is a person's command. The same command again goes on where it was
-    interrupted. Example: earshot learn out/features --words out/words --gate gate.json --labels values.jsonl
+    interrupted. Example: earshot learn out/features --gate gate.json --labels values.jsonl
     """
     need_training_packages()
     from engines.learn.pseudo import PseudoOptions
     from engines.learn.run import Order
     from engines.learn.run import learn as run
+    from engines.training.bundle_words import words_folder
     from engines.training.threads import use_threads
 
     use_threads(threads)
     with errors_told():
         order = Order(
             features=_features(data, registry),
-            words=words,
+            words=words_folder(words),
             gate=gate,
             registry=registry,
             recipe=_recipe(epochs, seed, is_tuned=start is not None),

@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json, progress
+from engines.cli.common import (
+    SHIPPED_WORDS,
+    JsonOption,
+    WordsOption,
+    errors_told,
+    need_training_packages,
+    print_json,
+    progress,
+)
 from engines.privacy import AudioPrivacy
 
 app = typer.Typer(help="What stored sound gives away about people.", no_args_is_help=True)
@@ -65,7 +73,7 @@ def leave_out(
 @app.command()
 def price(
     features: Annotated[Path, typer.Argument(help="What `earshot dataset features` stored.")],
-    words: Annotated[Path, typer.Option(help="Folder of the word vectors: what `earshot distil` wrote.")],
+    words: WordsOption = SHIPPED_WORDS,
     epsilon: Annotated[list[float] | None, typer.Option(help="A budget; may be given many times.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings for each budget.")] = 4,
     as_json: JsonOption = False,
@@ -78,11 +86,12 @@ def price(
         typer.echo("earshot: this command needs opacus; pip install 'earshot[privacy]'", err=True)
         raise typer.Exit(1)
     from engines.privacy.head import price as measure
+    from engines.training.bundle_words import words_folder
     from engines.training.starter import open_features
 
     budgets = epsilon or [8.0, 2.0, 0.5]
     with errors_told(), progress("heads", (1 + len(budgets)) * seeds) as advance:
-        feature_set, vectors = open_features(features, words)
+        feature_set, vectors = open_features(features, words_folder(words))
         prices = measure(feature_set, vectors, budgets, seeds, on_head=advance)
     if as_json:
         print_json(prices)

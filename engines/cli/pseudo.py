@@ -7,12 +7,20 @@ from typing import Annotated
 
 import typer
 
-from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json, progress
+from engines.cli.common import (
+    SHIPPED_WORDS,
+    JsonOption,
+    WordsOption,
+    errors_told,
+    need_training_packages,
+    print_json,
+    progress,
+)
 
 
 def pseudo(
     features: Annotated[Path, typer.Argument(help="What `earshot dataset features` stored.", exists=True)],
-    words: Annotated[Path, typer.Option(help="Folder of the word vectors: what `earshot distil` wrote.", exists=True)],
+    words: WordsOption = SHIPPED_WORDS,
     labels: Annotated[list[int] | None, typer.Option(min=20, help="How many labels; may be given many times.")] = None,
     seeds: Annotated[int, typer.Option(min=2, help="Draws of who is labelled, for each number.")] = 12,
     positive: Annotated[float, typer.Option(help="Score from which on a guess is yes.")] = 0.95,
@@ -29,11 +37,12 @@ def pseudo(
     from engines.learn.guessing import GUESSED
     from engines.learn.pseudo import PseudoOptions
     from engines.learn.worth import open_table, worth
+    from engines.training.bundle_words import words_folder
 
     budgets = labels or [100, 400, 1600]
     with errors_told():
         options = PseudoOptions(positive=positive, negative=negative, neighbours=neighbours, share=share)
-        table = open_table(features, words)
+        table = open_table(features, words_folder(words))
         with progress("heads", len(GUESSED) * len(budgets) * seeds) as advance:
             found = list(worth(table, budgets, seeds, options, advance))
     if as_json:

@@ -8,14 +8,22 @@ from typing import Annotated
 
 import typer
 
-from engines.cli.common import JsonOption, errors_told, need_training_packages, print_json, progress
+from engines.cli.common import (
+    SHIPPED_WORDS,
+    JsonOption,
+    WordsOption,
+    errors_told,
+    need_training_packages,
+    print_json,
+    progress,
+)
 
 
 def train(
     data: Annotated[Path, typer.Option(help="Of `world` decoded clips with truth.jsonl, of `starter` features.")],
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the curves.")],
     recipe: Annotated[str, typer.Option(help="Which recipe: world or starter.")] = "world",
-    words: Annotated[Path | None, typer.Option(help="Of `starter`: words.safetensors and tokenizer.json.")] = None,
+    words: WordsOption = SHIPPED_WORDS,
     steps: Annotated[int | None, typer.Option(min=1, help="Of `world`, instead of the recipe's number.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of `starter`, instead of the recipe's number.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
@@ -31,13 +39,13 @@ def train(
 
     count = use_threads(threads)
     with errors_told():
-        if recipe == "world" and words is None and epochs is None:
+        if recipe == "world" and words == SHIPPED_WORDS and epochs is None:
             checkpoint = _world(data, out, steps, seed, count)
-        elif recipe == "starter" and words is not None and steps is None:
+        elif recipe == "starter" and steps is None:
             checkpoint = _starter(data, words, out, epochs, seed, without or [])
         else:
             raise typer.BadParameter(
-                f"came recipe {recipe!r}; `world` takes --steps, `starter` needs --words and takes --epochs"
+                f"came recipe {recipe!r}; `world` takes --steps, `starter` takes --words and --epochs"
             )
     if as_json:
         print_json({"checkpoint": str(checkpoint), "recipe": recipe})
@@ -61,7 +69,8 @@ def _world(data: Path, out: Path, steps: int | None, seed: int | None, threads: 
         )
 
 
-def _starter(data: Path, words: Path, out: Path, epochs: int | None, seed: int | None, without: list[str]) -> Path:
+def _starter(data: Path, words: str, out: Path, epochs: int | None, seed: int | None, without: list[str]) -> Path:
+    from engines.training.bundle_words import words_folder
     from engines.training.recipes import STARTER
     from engines.training.starter import train_starter
     from engines.training.tuning.processes import joined
@@ -72,7 +81,7 @@ def _starter(data: Path, words: Path, out: Path, epochs: int | None, seed: int |
         return train_starter(
             chosen,
             data,
-            words,
+            words_folder(words),
             out,
             without=without,
             processes=processes,

@@ -39,7 +39,12 @@ def calibrate(
             continue
         if not known_M.any():
             raise ValueError(f"calibration of {task}: came no label, expected one or more")
-        tasks[task] = calibrate_task(logits_MK[known_M, k].astype(np.float64), labels_MK[known_M, k].astype(np.float64))
+        try:
+            tasks[task] = calibrate_task(
+                logits_MK[known_M, k].astype(np.float64), labels_MK[known_M, k].astype(np.float64)
+            )
+        except ValueError as error:
+            raise ValueError(f"{task}, {known_M.sum()} labels to calibrate on: {error}") from error
     return Calibration(tasks=tasks)
 
 
@@ -134,6 +139,6 @@ def calibrate_task(logits_M: NDArray[np.float64], labels_M: NDArray[np.float64])
     slope, bias = (float(value) for value in weights_2)
     if slope <= 0:
         raise ValueError(
-            f"calibration: slope {slope:.3f}, expected above 0: logits contradict the labels; train longer"
+            f"calibration: slope {slope:.3f}, expected above 0: logits contradict the labels; train longer, or with more labels"
         )
     return TaskCalibration(temperature=round(1 / slope, 6), bias=round(bias, 6))

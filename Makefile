@@ -76,7 +76,7 @@ starter-bundle: $(TOOLS) ## train the shipped starter bundle on the composed cli
 	test -f $(WORDS)/words.safetensors || $(BIN)/earshot distil --data $(EARSHOT_DATA) --out $(WORDS)
 	$(BIN)/earshot dataset features $(DATASET) --out $(FEATURES) --augment 1 --noisy
 	$(BIN)/earshot train --recipe starter --data $(FEATURES) --words $(WORDS) --without sesa --threads 1 --out $(STARTER)
-	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --out $(STARTER)/small
+	$(BIN)/earshot export $(STARTER)/checkpoint.safetensors --out $(STARTER)/small --trained engines/checkpoints/starter.safetensors
 	$(BIN)/earshot calibrate $(STARTER)/small --data $(DATASET) --without sesa --out engines/bundles/starter
 	$(BIN)/earshot remember engines/bundles/starter --features $(FEATURES) --out engines/bundles/starter
 	$(BIN)/earshot verify engines/bundles/starter --checkpoint $(STARTER)/checkpoint.safetensors

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from engines.learn.run import Candidate
     from engines.training.recipes import StarterRecipe
 
+#: To train on: 480 labelled clips teach a new network next to nothing (docs/learn.md).
+FEW_CLIPS = 1_000
+
 RegistryOption = Annotated[Path, typer.Option(help="Folder of candidates, history and the current bundle.")]
 
 
@@ -31,7 +34,7 @@ LabelsOption = Annotated[
     Path | None, typer.Option(help="What `earshot label merge` wrote. None: labels of the rows alone.", exists=True)
 ]
 StartOption = Annotated[
-    Path | None, typer.Option(help="Checkpoint to go on from. None: from scratch.", exists=True, dir_okay=False)
+    str | None, typer.Option(help="Checkpoint to go on from; starter: the shipped one. None: from scratch.")
 ]
 LeaveOutOption = Annotated[
     bool, typer.Option("--leave-out", help="Train without clips that give gate clips away, instead of refusing.")
@@ -61,7 +64,7 @@ def learn(
     """Train on what people labelled, and measure the result on the gate against the current bundle.
 
     Nothing is promoted: `earshot bundle promote` is a person's command. The same command again goes on where it was
-    interrupted. Example: earshot learn out/features --gate gate.json --labels values.jsonl
+    interrupted. Example: earshot learn out/features --gate gate.json --labels values.jsonl --start starter
     """
     need_training_packages()
     from engines.learn.pseudo import PseudoOptions
@@ -69,6 +72,7 @@ def learn(
     from engines.learn.run import learn as run
     from engines.training.bundle_words import words_folder
     from engines.training.threads import use_threads
+    from engines.training.trained import start_of
 
     use_threads(threads)
     with errors_told():
@@ -79,7 +83,7 @@ def learn(
             registry=registry,
             recipe=_recipe(epochs, seed, is_tuned=start is not None),
             labels=labels,
-            start=start,
+            start=None if start is None else start_of(start),
             without=tuple(without or ()),
             leave_out=leave_out,
             pseudo=PseudoOptions() if pseudo else None,
@@ -135,6 +139,11 @@ def _tell(made: Candidate, registry: Path, *, as_json: bool) -> None:
                 f"{line.slice:<10} {line.metric:<8} current {line.current:.3f}, candidate {line.candidate:.3f}, "
                 f"{line.difference:+.3f} ({line.low:+.3f} to {line.high:+.3f})"
             )
+    learnt = made.report.learnt
+    if learnt.lineage["start"] is None and learnt.clips["train"] < FEW_CLIPS:
+        typer.echo(
+            f"{learnt.clips['train']} clips teach little from scratch; --start starter goes on from the shipped network"
+        )
     for reason in reasons:
         typer.echo(f"speaks against it: {reason}")
     if made.report.refused:

@@ -139,6 +139,7 @@ def calibrate_task(logits_M: NDArray[np.float64], labels_M: NDArray[np.float64])
     slope, bias = (float(value) for value in weights_2)
     if slope <= 0:
         raise ValueError(
-            f"calibration: slope {slope:.3f}, expected above 0: logits contradict the labels; train longer, or with more labels"
+            f"calibration: slope {slope:.3f}, expected above 0: logits contradict the labels; "
+            "train longer, or with more labels"
         )
     return TaskCalibration(temperature=round(1 / slope, 6), bias=round(bias, 6))

@@ -48,24 +48,30 @@ C = TypeVar("C", Card, StarterCard)
 
 def save_checkpoint(path: Path, network: nn.Module, card: Card | StarterCard) -> None:
     """Write weights and card."""
-    document = {name: getattr(card, name) for name in card.__struct_fields__} | {"sizes": asdict(card.sizes)}
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    save_file(tensors, path, metadata={"card": msgspec.json.encode(document, order="deterministic").decode()})
+    save_file(tensors, path, metadata={"card": card_text(card)})
+
+
+def card_text(card: Card | StarterCard) -> str:
+    """The card as JSON, the same for the same card."""
+    document = {name: getattr(card, name) for name in card.__struct_fields__} | {"sizes": asdict(card.sizes)}
+    return msgspec.json.encode(document, order="deterministic").decode()
 
 
 def load_checkpoint(path: Path) -> tuple[Network, Card]:
     """The network, in evaluation mode. Raises `ValueError` when the file is not a checkpoint of this version."""
-    card, tensors = _read(path, Card)
+    card, tensors = read_checkpoint(path, Card)
     return _filled(path, Network(card.sizes), tensors), card
 
 
 def load_starter(path: Path) -> tuple[StarterNetwork, StarterCard]:
     """The starter network with its towers, in evaluation mode. Raises what `load_checkpoint` raises."""
-    card, tensors = _read(path, StarterCard)
+    card, tensors = read_checkpoint(path, StarterCard)
     return _filled(path, StarterNetwork(card.sizes), tensors), card
 
 
-def _read(path: Path, kind: type[C]) -> tuple[C, dict[str, Tensor]]:
+def read_checkpoint(path: Path, kind: type[C]) -> tuple[C, dict[str, Tensor]]:
+    """Card and tensors by name. Raises `ValueError` when the file is not a checkpoint of this version."""
     try:
         with safe_open(path, framework="pt") as file:
             card = msgspec.json.decode((file.metadata() or {}).get("card", "{}"), type=kind)

@@ -24,11 +24,12 @@ from engines.spec import TASKS
 from engines.tokenizer import TextTokenizer
 from engines.training.arms import Workshop
 from engines.training.calibrate import bent, calibrate, thresholds
-from engines.training.checkpoint import StarterCard, load_starter, save_checkpoint
+from engines.training.checkpoint import StarterCard, save_checkpoint
 from engines.training.curves import write_epochs
 from engines.training.features import TRAIN, VAL, FeatureSet
 from engines.training.known import representatives
 from engines.training.recipes import STARTER_PREPROCESSING, StarterRecipe
+from engines.training.trained import load_start
 from engines.training.tuning.judge import BATCH, logits
 from engines.training.tuning.lineage import lineage
 from engines.training.tuning.loop import tune
@@ -117,7 +118,7 @@ def _with_towers(recipe: StarterRecipe, words: Path, features: FeatureSet) -> St
 
 
 def _begin_with(model: Tunable, start: Path, shop: Workshop, words: Path) -> StarterCard:
-    network, card = load_starter(start)
+    network, card = load_start(start, shop.words)
     if card.sizes != shop.sizes or card.tokenizer != (words / TOKENIZER).read_text("utf-8"):
         raise ValueError(
             f"{start}: came a network of {card.sizes}, expected {shop.sizes} and the tokenizer of {words}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,7 @@ from engines.cli.novelty import novelty
 from engines.cli.pseudo import pseudo
 
 if TYPE_CHECKING:
+    from engines.bundle import Bundle
     from engines.evaluation.harmless import Share
 
 app = typer.Typer(
@@ -37,25 +39,71 @@ app = typer.Typer(
 @app.command("bundle")
 def evaluate_bundle(
     bundle: BundleArgument,
-    data: Annotated[Path, typer.Option(help="Folder with truth.jsonl and one safetensors file per clip.")],
+    data: Annotated[
+        Path, typer.Option(help="A data set, as `earshot dataset check` makes it of a table; or clips of the world.")
+    ],
+    split: Annotated[str, typer.Option(help="Of a data set, which clips: train, val or test.")] = "test",
     as_json: JsonOption = False,
 ) -> None:
-    """Average precision per task and per sense that decides, with sound and with every sound track masked."""
+    """How right a bundle is on labelled videos: average precision of each task, and what its threshold does.
+
+    Of videos of your own: earshot dataset check videos.csv --out data; earshot evaluate starter --data data
+
+    Of clips of the procedural world: per sense that decides, with sound and with every sound track masked.
+    """
     from engines.bundle import Bundle
+    from engines.data.public.manifest import DATASET_FILE
+
+    with errors_told():
+        loaded = Bundle.load(bundle)
+        if (data / DATASET_FILE).is_file():
+            _labelled(loaded, data, split, as_json=as_json)
+        else:
+            _of_the_world(loaded, data, as_json=as_json)
+
+
+def _labelled(bundle: Bundle, data: Path, split: str, *, as_json: bool) -> None:
+    from engines.answers import Choice
+    from engines.data.public.manifest import read_rows
+    from engines.evaluation.labelled import evaluate_labelled
+
+    every = read_rows(data)
+    rows = Choice(split=split).of(every)
+    if not rows:
+        splits = ", ".join(sorted({row.split for row in every}))
+        raise ValueError(f"{data}: came no clip of split {split!r}, expected one of {splits}")
+    with progress("evaluate", len(rows)) as advance:
+        found = evaluate_labelled(bundle, data, rows, advance)
+    if as_json:
+        print_json({"bundle": bundle.id, "split": split, "clips": len(rows), "tasks": found})
+        return
+    if not found:
+        raise ValueError(f"{data}: came no task with labels of both kinds among {len(rows)} clips, expected one")
+    names = "clips", "yes", "threshold", "called", "precision", "recall"
+    typer.echo(f"{'task':<10} {'AP [95 %]':<22} " + " ".join(f"{name:>9}" for name in names))
+    for item in found:
+        interval = f"{item.average_precision:.3f} [{item.low:.3f}, {item.high:.3f}]".replace(
+            "[nan, nan]", "[few labels]"
+        )
+        shares = " ".join(f"{share:>9.1%}" for share in (item.called, item.precision, item.recall))
+        typer.echo(
+            f"{item.task:<10} {interval:<22} {item.clips:>9} {item.positives:>9} {item.threshold:>9.2f} {shares}"
+        )
+
+
+def _of_the_world(bundle: Bundle, data: Path, *, as_json: bool) -> None:
     from engines.data.clips import read_clips
     from engines.data.world import read_truths
     from engines.evaluation.world import evaluate as measure
     from engines.opening import open_engines
 
-    with errors_told():
-        loaded = Bundle.load(bundle)
-        sizes = loaded.preprocessing
-        truths = read_truths(data)
-        clips = read_clips(data, truths, frame_pixels=sizes.frame_pixels, window_samples=sizes.window_samples)
-        with open_engines(loaded) as engines, progress("evaluate", len(clips)) as advance:
-            qualities = measure(engines, loaded, clips, truths, on_clip=advance)
+    sizes = bundle.preprocessing
+    truths = read_truths(data)
+    clips = read_clips(data, truths, frame_pixels=sizes.frame_pixels, window_samples=sizes.window_samples)
+    with open_engines(bundle) as engines, progress("evaluate", len(clips)) as advance:
+        qualities = measure(engines, bundle, clips, truths, on_clip=advance)
     if as_json:
-        print_json({"bundle": loaded.id, "clips": len(clips), "qualities": qualities})
+        print_json({"bundle": bundle.id, "clips": len(clips), "qualities": qualities})
         return
     typer.echo(f"{'task':<10} {'decided by':<10} {'clips':>5} {'chance':>6} {'AP':>6} {'AP without sound':>16}")
     for item in qualities:

@@ -82,9 +82,8 @@ def _labelled(bundle: Bundle, data: Path, split: str, *, as_json: bool) -> None:
     names = "clips", "yes", "threshold", "called", "precision", "recall"
     typer.echo(f"{'task':<10} {'AP [95 %]':<22} " + " ".join(f"{name:>9}" for name in names))
     for item in found:
-        interval = f"{item.average_precision:.3f} [{item.low:.3f}, {item.high:.3f}]".replace(
-            "[nan, nan]", "[few labels]"
-        )
+        limits = "few labels" if math.isnan(item.low) else f"{item.low:.3f}, {item.high:.3f}"
+        interval = f"{item.average_precision:.3f} [{limits}]"
         shares = " ".join(f"{share:>9.1%}" for share in (item.called, item.precision, item.recall))
         typer.echo(
             f"{item.task:<10} {interval:<22} {item.clips:>9} {item.positives:>9} {item.threshold:>9.2f} {shares}"

@@ -111,4 +111,4 @@ STARTER = StarterRecipe(
 )
 
 #: Going on from a checkpoint: what was matched stays matched, and smaller steps forget less of it.
-TUNED = replace(STARTER, tune=replace(STARTER.tune, learning_rate=3e-4, matching=MatchingOptions()))
+TUNED = replace(STARTER, tune=replace(STARTER.tune, learning_rate=1e-4, matching=MatchingOptions()))

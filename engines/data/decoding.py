@@ -31,13 +31,22 @@ def decode(files: Sequence[Path], folder: Path, sizes: Preprocessing) -> list[Cl
 
     Raises `ValueError` when the command itself fails.
     """
+    with tempfile.TemporaryDirectory() as place:
+        # The command names what it keeps by the file's stem, and files of unlike folders may share one.
+        links = [Path(place) / f"{number}{file.suffix}" for number, file in enumerate(files)]
+        for link, file in zip(links, files, strict=True):
+            link.symlink_to(file.resolve())
+        _decode(links, folder, sizes)
+    return [_clip(folder / f"{number}.safetensors", sizes) for number in range(len(files))]
+
+
+def _decode(files: Sequence[Path], folder: Path, sizes: Preprocessing) -> None:
     earshot = Path(sys.executable).with_name("earshot")
     shape = ["--frame-pixels", str(sizes.frame_pixels), "--window-samples", str(sizes.window_samples)]
     command = [str(earshot), "decode", "--json", "--save", str(folder), *shape, *map(str, files)]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  our own command on files at hand
     if len(done.stdout.splitlines()) != len(files):
         raise ValueError(f"earshot decode ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
-    return [_clip(folder / f"{file.stem}.safetensors", sizes) for file in files]
 
 
 def _clip(path: Path, sizes: Preprocessing) -> Clip:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from engines.answers import Answers
 from engines.bundle import Bundle
+from engines.data.decoding import decoded
 from engines.data.public.manifest import Labels, Row
 from engines.data.world import draw_truth, render_clip
 from engines.evaluation import labelled
@@ -54,6 +56,23 @@ def test_every_task_with_labels_of_both_kinds_is_measured(data: Path) -> None:
         assert 0 <= one["average_precision"] <= 1 and one["low"] is None, "three of a kind have no interval"
     shown = evaluate(data).stdout
     assert "clickbait" in shown and "[few labels]" in shown and "adult" not in shown
+
+
+def test_files_of_one_name_in_two_folders_are_two_videos(data: Path, tmp_path: Path) -> None:
+    clips = [data.parent / f"{number}.mp4" for number in (0, 1, 2)]
+    sizes = Bundle.load("world").preprocessing
+    apart = list(decoded(data, [of_file(path) for path in clips], sizes))
+    for path, folder in zip(clips, ("a", "b", "c"), strict=True):
+        (tmp_path / folder).mkdir()
+        shutil.copyfile(path, tmp_path / folder / "clip.mp4")
+    alike = list(decoded(data, [of_file(tmp_path / folder / "clip.mp4") for folder in ("a", "b", "c")], sizes))
+    for one, other in zip(apart, alike, strict=True):
+        assert np.array_equal(one.frames_TCHW, other.frames_TCHW) and np.array_equal(one.windows_TS, other.windows_TS)
+    assert not np.array_equal(alike[0].frames_TCHW, alike[1].frames_TCHW)
+
+
+def of_file(path: Path) -> Row:
+    return Row(clip_id=path.stem, uri=path.as_uri(), split="test", labels=Labels())
 
 
 def test_a_split_without_clips_is_told_with_those_that_have_some(data: Path) -> None:

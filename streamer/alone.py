@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
-from streamer.errors import UndecodableError
+from streamer.errors import EarshotError, UndecodableError
 from streamer.pipeline import Pipeline
 from streamer.records import Batch, Clip, Event, Fused, State, Verdict
 
@@ -48,7 +49,8 @@ def answer_alone(pipeline: Pipeline, event: Event, timeout_seconds: float, *, lo
             return Answer(unseen, content.sha256)
         clip = case.clip
         if clip is None and look:
-            clip = pipeline.look(content, timeout_seconds)
+            with suppress(EarshotError):  # a picture for people, without which the verdict is as good
+                clip = pipeline.look(content, timeout_seconds)
     case.latency_ms.update(latency_ms)
     ((fused, verdicts),) = pipeline.answer(Batch((case,), (0.0,)))
     return Answer(verdicts, content.sha256, fused, clip)

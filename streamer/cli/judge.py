@@ -134,11 +134,13 @@ def _writable(report: Path | None) -> None:
 
 
 def _write_page(report: Path, bundle: Bundle, shown: Sequence[Shown], wall_seconds: float, as_json: bool) -> None:
+    from streamer.labels.files import whole
     from streamer.report.page import page
     from streamer.report.shown import Part, Summary
     from streamer.report.table import console
 
     summary = Summary(bundle=f"{bundle.name} {bundle.id[:12]}", wall_seconds=wall_seconds)
-    report.expanduser().write_text(page([Part("Media at hand", tuple(shown), summary)]), "utf-8")
+    with whole(report.expanduser()) as file:
+        file.write(page([Part("Media at hand", tuple(shown), summary)]).encode())
     if not as_json:
         console().print(f"page   {report}", soft_wrap=True, highlight=False)

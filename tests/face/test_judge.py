@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from engines.data.world import draw_truth, render_clip
-from streamer.records import Verdict
+from streamer.errors import UndecodableError
+from streamer.pipeline import Pipeline
+from streamer.records import Clip, Verdict
 from tests.face.command import earshot, earshot_here
 
 
@@ -68,6 +73,33 @@ def test_a_page_shows_every_file_once_it_is_judged(folder: Path) -> None:
     assert html.count('class="film"') == html.count('class="sound"') == 2
     assert "unsupported_container" in html and "not judged: missing_object" in html
     assert "<b>red" not in html and "&lt;b&gt;red&lt;/b&gt; &amp; loud" in html
+
+
+def test_a_full_disk_is_told_and_costs_no_verdict(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    done = earshot_here("judge", "clip.mp4", "--report", "full.html", folder=folder)
+    assert done.returncode == 2
+    assert "clickbait" in done.stdout and "cannot write full.html: No space left on device" in done.stderr
+    assert not list(folder.glob("full.html*"))
+
+
+def test_a_second_look_that_fails_costs_no_verdict(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look, looks = Pipeline.look, []
+
+    def once(*arguments: Any) -> Clip:
+        looks.append(arguments)
+        if len(looks) > 1:
+            raise UndecodableError("timed_out", "too slow this time")
+        return look(*arguments)
+
+    monkeypatch.setattr(Pipeline, "look", once)
+    done = earshot_here("judge", "--json", "clip.mp4", "clip.mp4", "--report", "twice.html", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert len(looks) == 2 and len(done.stdout.splitlines()) == 4
+    assert (folder / "twice.html").read_text("utf-8").count('class="film"') == 1
 
 
 def test_a_folder_stands_for_its_videos(folder: Path) -> None:

@@ -76,10 +76,12 @@ def test_the_pool_is_one_to_select_from(rows: dict[str, dict[str, Any]], folder:
         (("clips", "--out", "pool.txt"), "expected .jsonl or .parquet"),
         (("empty",), "came no video"),
         (("--events", "nowhere.jsonl"), "nowhere.jsonl"),
+        (("--events", "unnamed.jsonl"), "event 1: "),
     ],
 )
 def test_wrong_use_says_what_came(folder: Path, arguments: tuple[str, ...], expected: str) -> None:
     (folder / "empty").mkdir(exist_ok=True)
+    (folder / "unnamed.jsonl").write_text('{"title": "of no video"}\n')
     done = earshot_here("label", "pool", "--out", "pool.jsonl", *arguments, "--bundle", "world", folder=folder)
     assert done.returncode == 2
     assert expected in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import typer
 
@@ -30,10 +31,18 @@ def events_of(media: Sequence[str], lines: str | None) -> list[Event]:
     A video without an id is called as it was named. Raises `SettingsError` (fatal) for what is no event.
     """
     data = [{"uri": item} for item in media_of(media)] + list(data_of(lines) if lines else ())
-    data = [{"video_id": redact(str(values.get("uri"))), **values} for values in data]
-    data = [{**values, "uri": uri_of(str(values.get("uri", "")))} for values in data]
-    events = [checked(values, _SOURCE, number, source=_SOURCE)[0] for number, values in enumerate(data, start=1)]
+    events = [
+        checked(_named(values), _SOURCE, number, source=_SOURCE)[0] for number, values in enumerate(data, start=1)
+    ]
     return list({event.video_id: event for event in events}.values())
+
+
+def _named(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with an id, and the address of a path; what is no address is left for the check to refuse."""
+    uri = values.get("uri")
+    if not isinstance(uri, str) or not uri:
+        return {**values, "uri": None}
+    return {"video_id": redact(uri), **values, "uri": uri_of(uri)}
 
 
 def write_from_files(settings: Settings, wanted: Wanted, events: Sequence[Event]) -> Pooled:

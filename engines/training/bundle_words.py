@@ -35,6 +35,8 @@ def words_folder(words: str | Path) -> Path:
     try:
         bundle = find(words)
         kept = KEPT.expanduser() / read_manifest(bundle).id
+    except RuntimeError as error:
+        raise ValueError(f"--words: no home to keep the words of {words} in, expected a folder of words") from error
     except BundleError as error:
         raise ValueError(
             f"{words}: came neither a folder with {WORDS} and {TOKENIZER} nor a bundle: {error}"

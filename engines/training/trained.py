@@ -16,7 +16,7 @@ from torch import Tensor
 from engines.models.pretrained.words import WordVectors
 from engines.models.rounding import round_weights
 from engines.models.starter import StarterNetwork
-from engines.quantise import LEAST_ELEMENTS, MOST
+from engines.quantise import LEAST_ELEMENTS, rounded
 from engines.training.checkpoint import StarterCard, card_text, read_checkpoint
 
 #: Of the names of a starter network's tensors.
@@ -74,10 +74,9 @@ def _stored(network: StarterNetwork) -> Iterator[tuple[str, Tensor]]:
         if tensor.ndim < 2 or tensor.numel() < LEAST_ELEMENTS:
             yield name, tensor.contiguous()
             continue
-        scale = tensor.abs().amax(tuple(range(1, tensor.ndim)), keepdim=True) / MOST
-        scale = torch.where(scale > 0, scale, 1.0)
-        yield f"{name}.int8", (tensor / scale).round().to(torch.int8)
-        yield f"{name}.scale", scale.contiguous()
+        values, scales = rounded(tensor.numpy(), axis=0)
+        yield f"{name}.int8", torch.from_numpy(values)
+        yield f"{name}.scale", torch.from_numpy(scales)
 
 
 def _restored(stored: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
@@ -85,4 +84,6 @@ def _restored(stored: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
         whole = name.removesuffix(".int8")
         if name.endswith(".scale"):
             continue
-        yield whole, tensor if whole == name else tensor.to(torch.float32) * stored[f"{whole}.scale"]
+        if whole != name:
+            tensor = tensor.to(torch.float32) * stored[f"{whole}.scale"].reshape(-1, *[1] * (tensor.ndim - 1))
+        yield whole, tensor

@@ -16,7 +16,7 @@ from engines.models.starter import StarterNetwork, StarterSizes
 from engines.opening import open_engines
 from engines.training import bundle_words
 from engines.training.bundle_words import words_folder
-from engines.training.checkpoint import StarterCard, save_checkpoint
+from engines.training.checkpoint import StarterCard, card_text, save_checkpoint
 from engines.training.recipes import STARTER_PREPROCESSING
 from engines.training.starter import WORDS
 from engines.training.trained import load_start, save_trained, start_of
@@ -82,16 +82,10 @@ def test_what_does_not_fit_is_refused(saved: Path, card: StarterCard, tmp_path: 
     elif fault == "another shape":
         tensors[name] = torch.zeros(7)
     path = tmp_path / "broken.safetensors"
-    document = "{}" if fault == "no card" else bytes_of_card(card)
+    document = "{}" if fault == "no card" else card_text(card)
     save_file(tensors, path, metadata={"card": document})
     with pytest.raises(ValueError, match="not a checkpoint that this version can read"):
         load_start(path, WordVectors(50, 16))
-
-
-def bytes_of_card(card: StarterCard) -> str:
-    from engines.training.checkpoint import card_text
-
-    return card_text(card)
 
 
 def test_the_shipped_one_is_the_network_of_the_shipped_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

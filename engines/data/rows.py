@@ -30,6 +30,13 @@ class Good:
     place: str
     cells: dict[str, Any]
 
+    def by_lower_name(self) -> dict[str, Any]:
+        """The same, whatever case the names of its columns are in. Raises `ValueError` for two that are one then."""
+        lowered = {str(name).lower(): cell for name, cell in self.cells.items()}
+        if len(lowered) < len(self.cells):
+            raise ValueError(f"came columns {', '.join(map(str, self.cells))}, expected each name once in any case")
+        return lowered
+
 
 class Bad(msgspec.Struct, frozen=True):
     """A row that cannot be used: where it is, what is wrong with it, and the row as it came."""

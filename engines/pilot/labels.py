@@ -73,9 +73,9 @@ class _Reading:
         if isinstance(row, Bad):
             self.rejected.append(row)
             return
-        cells = {str(name).lower(): value for name, value in row.cells.items()}
-        self.unused |= {*cells} - {*NAMES, *WORDS, *TASKS}
         try:
+            cells = row.by_lower_name()
+            self.unused |= {*cells} - {*NAMES, *WORDS, *TASKS}
             label = self._label(cells)
         except ValueError as error:
             self.rejected.append(Bad(row.place, str(error), row.cells))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Float16 = NDArray[np.float16]
 Float32 = NDArray[np.float32]
@@ -33,11 +37,11 @@ def check_series(
         raise ValueError(f"{name}: {count} items with times of shape {seconds_T.shape}; one time each")
 
 
-def shapes_shown(record: object) -> str:
+def shapes_shown(record: DataclassInstance) -> str:
     """The `repr` of a record with shapes in the place of arrays."""
 
     def show(value: object) -> str:
         return f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else repr(value)
 
-    parts = (f"{item.name}={show(getattr(record, item.name))}" for item in fields(record))  # type: ignore[arg-type]
+    parts = (f"{item.name}={show(getattr(record, item.name))}" for item in fields(record))
     return f"{type(record).__name__}({', '.join(parts)})"

@@ -62,7 +62,12 @@ def read_table(table: Path, *, seed: int = 1) -> list[Row]:
         if isinstance(came, Bad):
             reading.problems.append(f"{came.place}: {came.problem}")
             continue
-        row = _row(came.place, {str(name).lower(): cell for name, cell in came.cells.items()}, reading, seed)
+        try:
+            cells = came.by_lower_name()
+        except ValueError as error:
+            reading.problems.append(f"{came.place}: {error}")
+            continue
+        row = _row(came.place, cells, reading, seed)
         if len(reading.problems) == before:
             rows.append(row)
     if not rows and not reading.problems:

@@ -62,3 +62,9 @@ def test_what_would_be_read_wrongly_is_refused(tmp_path: Path, content: bytes, t
 def test_a_row_that_is_too_long_is_told_with_its_place(tmp_path: Path) -> None:
     (found,) = rows(tmp_path, "a\n1,2\n")
     assert isinstance(found, Bad) and (found.place, found.problem) == ("line 2", "came 1 cells more than columns")
+
+
+def test_names_that_are_one_in_another_case_are_refused() -> None:
+    assert Good("line 2", {"File": "a", "ADULT": 1}).by_lower_name() == {"file": "a", "adult": 1}
+    with pytest.raises(ValueError, match="came columns File, file, expected each name once"):
+        Good("line 2", {"File": "a", "file": "b"}).by_lower_name()

@@ -84,7 +84,8 @@ def _labelled(bundle: Bundle, data: Path, split: str, *, as_json: bool) -> None:
     for item in found:
         limits = "few labels" if math.isnan(item.low) else f"{item.low:.3f}, {item.high:.3f}"
         interval = f"{item.average_precision:.3f} [{limits}]"
-        shares = " ".join(f"{share:>9.1%}" for share in (item.called, item.precision, item.recall))
+        precision = "-" if math.isnan(item.precision) else f"{item.precision:.1%}"
+        shares = f"{item.called:>9.1%} {precision:>9} {item.recall:>9.1%}"
         typer.echo(
             f"{item.task:<10} {interval:<22} {item.clips:>9} {item.positives:>9} {item.threshold:>9.2f} {shares}"
         )

@@ -6,133 +6,26 @@ two bundles with one id are the same bytes, and a bundle that loads is the one i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from engines.calibration import Calibration
 from engines.known import Known
-from engines.notice import Notice, notice_text
+from engines.manifest import HEADS, KNOWN, MANIFEST, NAMES, NOTICE, SCHEMA, TOKENIZER, Manifest, digest
+from engines.notice import notice_text
 from engines.ort import read_tensors, spec_fault
 from engines.runner import RunnerError
-from engines.spec import GRAPHS, MARKING, TASKS, GraphSpec, graph_specs
+from engines.spec import TASKS, GraphSpec, graph_specs
+from engines.taught import Taught
 from engines.tokenizer import TextTokenizer
 
-SCHEMA = 1
-MANIFEST = "bundle.json"
-TOKENIZER = "tokenizer.json"
-#: The names of classes by modality, where a bundle's graphs name what they see or hear.
-NAMES = "names.json"
-NOTICE = "NOTICE"
-#: The clips that novelty is measured by, where a bundle keeps any.
-KNOWN = "known.safetensors"
 SHIPPED = Path(__file__).parent / "bundles"
-
-#: How pixels and samples are made, beyond their sizes: RGB uint8 letterboxed with black, mono float32 in [-1, 1],
-#: windows back to back with the last one padded by zeros.
-SCHEME = "letterbox-rgb8 mono-f32 tiled/1"
 
 
 class BundleError(ValueError):
     """Raised when a bundle is not whole, not what its manifest says, or not for this version of Earshot."""
-
-
-#: Times `max_frames`: what is looked at in a long video at most. On test clips put after each other, a look in 4 s for
-#: 128 s found far more than eight looks did (docs/results/long).
-LONG_VIDEO = 4
-
-
-class Preprocessing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the graphs expect of pixels, samples and words. max_frames: of a video that is not long."""
-
-    frame_pixels: int
-    sample_rate_hz: int
-    window_samples: int
-    max_frames: int
-    max_windows: int
-    max_text_tokens: int
-    scheme: str = SCHEME
-
-    def __post_init__(self) -> None:
-        if self.scheme != SCHEME:
-            raise ValueError(f"preprocessing: came scheme {self.scheme!r}, this Earshot prepares media as {SCHEME!r}")
-        for name in self.__struct_fields__[:-1]:
-            if getattr(self, name) < 1:
-                raise ValueError(f"preprocessing.{name}: came {getattr(self, name)}, expected 1 or more")
-
-    @property
-    def most_frames(self) -> int:
-        """Of the longest video; plans are built for as many."""
-        return LONG_VIDEO * self.max_frames
-
-    @property
-    def id(self) -> str:
-        """Names the preprocessing in cache keys and lineage: sha256 hex."""
-        return _digest(msgspec.json.encode(self, order="deterministic"))
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`bundle.json`, without the id that it determines. What is empty by default is left out of both.
-
-    classes: modality -> how many classes its graph tells apart; their names are in `names.json`, in the graph's order.
-    priors: modality -> the categories that its graph judges by itself, in the graph's order.
-    members: modality -> prior -> the classes that it is made of, as indices; for priors that are made of classes.
-    integers: graphs whose convolutions compute in 8 bits (`engines.activations`).
-    known: the modalities of which the bundle keeps training clips, in `known.safetensors` (`engines.known`).
-    """
-
-    name: str
-    licence: str
-    tasks: tuple[str, ...]
-    embedding_size: int
-    preprocessing: Preprocessing
-    calibration: Calibration
-    thresholds: dict[str, float]
-    training: dict[str, Any]
-    files: dict[str, str]
-    schema: int
-    classes: dict[str, int] = {}
-    priors: dict[str, tuple[str, ...]] = {}
-    members: dict[str, dict[str, tuple[int, ...]]] = {}
-    notices: tuple[Notice, ...] = ()
-    integers: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not set(self.integers) <= set(GRAPHS):
-            raise ValueError(f"integers: came {list(self.integers)}, expected some of {list(GRAPHS)}")
-        for field in ("classes", "priors", "members", "known"):
-            if not set(getattr(self, field)) <= set(MARKING):
-                raise ValueError(f"{field}: came {sorted(getattr(self, field))}, expected some of {list(MARKING)}")
-        for modality, members in self.members.items():
-            known, count = self.priors.get(modality, ()), self.classes.get(modality, 0)
-            for prior, indices in members.items():
-                if prior not in known or not all(0 <= index < count for index in indices):
-                    raise ValueError(
-                        f"members of {modality}/{prior}: came {list(indices)}, expected a prior of {list(known)} and "
-                        f"classes below {count}"
-                    )
-        for task, categories in self.calibration.categories.items():
-            for category, senses in categories.items():
-                for modality in senses:
-                    if category not in (known := self.priors.get(modality, ())):
-                        raise ValueError(
-                            f"category {task}/{category}: {modality} has priors {list(known)}, not this one"
-                        )
-
-    @property
-    def id(self) -> str:
-        """sha256 hex of the content: the manifest names the hash of every file."""
-        return _digest(msgspec.json.encode(self, order="deterministic"))
-
-    @property
-    def file_names(self) -> list[str]:
-        """Of everything in the folder besides the manifest itself."""
-        names = [f"{graph}.onnx" for graph in GRAPHS] + [TOKENIZER]
-        return names + [NAMES] * bool(self.classes) + [NOTICE] * bool(self.notices) + [KNOWN] * bool(self.known)
 
 
 class Bundle:
@@ -165,6 +58,9 @@ class Bundle:
         self.tokenizer = TextTokenizer.from_file(path / TOKENIZER, sizes.max_text_tokens)
         #: None: the bundle cannot tell what is new.
         self.known = Known.load(path / KNOWN, manifest.known, manifest.embedding_size) if manifest.known else None
+        senses = {name: lesson.senses for name, lesson in manifest.taught.items()}
+        self.lessons = manifest.taught
+        self.taught = Taught.load(path / HEADS, senses, manifest.embedding_size) if senses else Taught({})
         self._hashes = manifest.files
 
     @classmethod
@@ -195,7 +91,7 @@ class Bundle:
         parts = [self._hashes[f"{graph}.onnx"], self.preprocessing.id]
         if graph == "text":
             parts.append(self._hashes[TOKENIZER])
-        return _digest("\n".join(parts).encode())
+        return digest("\n".join(parts).encode())
 
     @property
     def known_id(self) -> str:
@@ -240,7 +136,7 @@ def save_manifest(path: Path, manifest: Manifest, names: Mapping[str, Sequence[s
         (path / NAMES).write_bytes(msgspec.json.format(msgspec.json.encode(names, order="deterministic")) + b"\n")
     if manifest.notices:
         (path / NOTICE).write_text(notice_text(manifest.name, manifest.notices), encoding="utf-8")
-    files = {name: _digest((path / name).read_bytes()) for name in manifest.file_names}
+    files = {name: digest((path / name).read_bytes()) for name in manifest.file_names}
     manifest = msgspec.structs.replace(manifest, files=files)
     document = {"id": manifest.id, **msgspec.to_builtins(manifest)}
     (path / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
@@ -273,7 +169,7 @@ def _check_files(path: Path, manifest: Manifest) -> None:
     for name, wanted in manifest.files.items():
         if not (path / name).is_file():
             raise BundleError(f"bundle {path}: {name} is missing, expected a file with sha256 {wanted}")
-        if (found := _digest((path / name).read_bytes())) != wanted:
+        if (found := digest((path / name).read_bytes())) != wanted:
             raise BundleError(f"bundle {path}: {name} has sha256 {found}, {MANIFEST} says {wanted}")
 
 
@@ -293,7 +189,3 @@ def _read_names(path: Path, counts: Mapping[str, int]) -> dict[str, tuple[str, .
 def _check_graph(path: Path, spec: GraphSpec) -> None:
     if fault := spec_fault(spec, *read_tensors(path)):
         raise ValueError(f"{path.name}: {fault}")
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

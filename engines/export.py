@@ -17,8 +17,9 @@ import onnx
 import torch
 from torch import Tensor
 
-from engines.bundle import SCHEMA, TOKENIZER, Manifest, save_manifest
+from engines.bundle import save_manifest
 from engines.calibration import TaskCalibration
+from engines.manifest import SCHEMA, TOKENIZER, Manifest
 from engines.models.network import Network, Parts
 from engines.models.pretrained import load
 from engines.models.pretrained.sources import SOURCES

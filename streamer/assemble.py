@@ -54,7 +54,6 @@ class Parts:
     pipeline: Pipeline
     bundle: Bundle
     sandbox: Sandbox
-    recaller: Recaller
     lineage: Lineage
     #: Why this kind of engine and not another, for people; empty where it was named.
     engine_why: str = ""
@@ -95,7 +94,8 @@ def categories_of(bundle: Bundle, policy: PolicyOptions) -> Categories:
         counted = policy.counted(bundle.calibration.categories)
     except ValueError as error:
         raise SettingsError(f"{error} ({bundle.name})") from error
-    return Categories(bundle.calibration, {Modality(name): priors for name, priors in bundle.priors.items()}, counted)
+    priors = {Modality(name): names for name, names in bundle.priors.items()}
+    return Categories(bundle.calibration, priors, counted, bundle.taught)
 
 
 def naming_of(bundle: Bundle) -> Naming:
@@ -126,11 +126,10 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             earshot_version=streamer.__version__,
         )
         thresholds = {task: bundle.thresholds[task] for task in TASKS}
-        recaller = _recaller(settings, bundle, sandbox, open_cache(settings.cache), sets[0].numerics)
         pipeline = Pipeline(
             fetcher=stack.enter_context(Fetcher(settings.fetch)),
             sandbox=sandbox,
-            recaller=recaller,
+            recaller=_recaller(settings, bundle, sandbox, open_cache(settings.cache), sets[0].numerics),
             engines=[
                 (Embedder(engines, bundle.embedding_size), Scorer(engines.fusion, categories, bundle.known))
                 for engines in sets
@@ -138,7 +137,7 @@ def open_parts(settings: Settings) -> Iterator[Parts]:
             judgement=Judgement(settings.policy, thresholds, lineage, naming_of(bundle)),
             secret=derived(_secret(settings), b"sampling"),
         )
-        yield Parts(pipeline, bundle, sandbox, recaller, lineage, sets[0].why, sets[0].gpu_unused)
+        yield Parts(pipeline, bundle, sandbox, lineage, sets[0].why, sets[0].gpu_unused)
 
 
 @contextmanager

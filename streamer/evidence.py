@@ -68,8 +68,7 @@ def evidence_of(scores: Scores, k: int, naming: Naming) -> tuple[Evidence, ...]:
     if (carrier := scores.carrier(k)) is not None:
         network_share = float(min(1.0, scores.network_K[k] / max(scores.scores_K[k], 1e-9)))
         weights = {modality: network_share * weights_T for modality, weights_T in weights.items()}
-        item, weights[carrier.modality] = _carried(carrier, 1 - network_share, fused, weights[carrier.modality], naming)
-        carried = [item]
+        carried = [_carried(carrier, 1 - network_share, fused, weights, naming)]
     most = _MOST_SPANS - len(carried)
     spans = [span for m, weights_T in weights.items() for span in _spans(m, weights_T) if span.weight >= _LEAST_WEIGHT]
     spans.sort(key=lambda span: -span.weight)
@@ -81,15 +80,24 @@ def evidence_of(scores: Scores, k: int, naming: Naming) -> tuple[Evidence, ...]:
 
 
 def _carried(
-    carrier: Category, share: float, fused: Fused, weights_T: Float32, naming: Naming
-) -> tuple[Evidence, Float32]:
-    """The span of a category, with its own share and the attention inside it, and the attention that is left."""
+    carrier: Category, share: float, fused: Fused, weights: dict[Modality, Float32], naming: Naming
+) -> Evidence:
+    """The span of a category, with its own share and the attention inside it, which is taken out of the `weights`.
+
+    Where the modality as a whole speaks for it, all that was looked at or listened to, with its own share alone.
+    """
+    modality = carrier.modality
+    if modality is Modality.TEXT:
+        return Evidence(modality=modality, weight=share, name=carrier.name)
+    spans_T2 = fused.spans_of(modality)
+    if not len(carrier.prior_T):
+        return _item(modality, share, spans_T2, carrier.name)
     first, end = _around_highest(carrier.prior_T)
-    left_T = weights_T.copy()
-    left_T[first:end] = 0
-    name = naming.category(carrier, fused.marks_of(carrier.modality).rows(first, end))
-    weight = min(1.0, share + float(weights_T[first:end].sum()))
-    return _item(carrier.modality, weight, fused.spans_of(carrier.modality)[first:end], name), left_T
+    weight = min(1.0, share + float(weights[modality][first:end].sum()))
+    weights[modality] = weights[modality].copy()
+    weights[modality][first:end] = 0
+    name = naming.category(carrier, fused.marks_of(modality).rows(first, end))
+    return _item(modality, weight, spans_T2[first:end], name)
 
 
 def _around_highest(prior_T: Float32) -> tuple[int, int]:

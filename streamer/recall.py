@@ -61,13 +61,6 @@ class Recaller:
             found.append(known[0] if known is not None else None)
         return found
 
-    def tokens(self, cases: Sequence[tuple[Event, str]]) -> list[dict[Modality, Tokens]]:
-        """The token embeddings of each event and content, those that are remembered; in one round trip."""
-        keys = [self._token_keys(self._text(event), sha256) for event, sha256 in cases]
-        wanted = list(dict.fromkeys(key for of_case in keys for key in of_case.values()))
-        blobs: dict[str, bytes | None] = dict(zip(wanted, self._cache.lookup(wanted)[0], strict=True))
-        return [self._unsealed(blobs, of_case)[0] for of_case in keys]
-
     def keep_tokens(self, cases: Sequence[Case], embeddings: Embeddings) -> None:
         """Remember the tokens that were not recalled."""
         values: dict[str, bytes] = {}

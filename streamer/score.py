@@ -13,12 +13,13 @@ from itertools import chain
 
 import numpy as np
 
-from engines.known import Known, pooled_tokens
+from engines.known import Known
 from engines.runner import Runner, RunnerError, RunnerLostError, run_together
 from engines.spec import Array
 from streamer.categories import Categories, raised
 from streamer.errors import EngineFailedError, EnginesLostError
 from streamer.records import TASKS, Attention, Embeddings, Float32, Fused, Fusion, Int64, Modality, Scores, Tokens
+from streamer.views import pooled, views_of
 
 #: How each modality's tensors are called in the fusion graph, and the letter of its token axis.
 _INPUTS = {
@@ -47,12 +48,14 @@ class Scorer:
             return Fusion((), 0.0)
         outputs, without_NKM = self._outputs(fusion_inputs(embeddings.tokens))
         logits_NK = np.asarray(outputs["logits_NK"], np.float32)
+        means = [pooled(tokens) for tokens in embeddings.tokens]
         cases = tuple(
             Fused(
                 logits_K=logits_NK[n],
                 without_KM=without_NKM[n],
                 embedding_D=np.asarray(outputs["embedding_ND"][n], np.float32),
-                novelty=self._novelty(tokens),
+                novelty=self._novelty(means[n]),
+                views=views_of(means[n]),
                 attention=_attention(outputs, n, tokens),
                 vision_marks=tokens[Modality.VISION].marks,
                 audio_marks=tokens[Modality.AUDIO].marks,
@@ -79,13 +82,12 @@ class Scorer:
             categories=categories,
         )
 
-    def _novelty(self, tokens: Mapping[Modality, Tokens]) -> dict[Modality, float]:
+    def _novelty(self, means: Mapping[Modality, Float32]) -> dict[Modality, float]:
         """By modality; one that the video lacks takes no part."""
         if self._known is None:
             return {}
-        there = {modality.value: item for modality, item in tokens.items() if item.mask_TP.any()}
-        pooled = {name: pooled_tokens(item.values_TPD[item.mask_TP]) for name, item in there.items()}
-        return {Modality(name): value for name, value in self._known.novelty(pooled).items()}
+        found = self._known.novelty({modality.value: mean_D for modality, mean_D in means.items()})
+        return {Modality(name): value for name, value in found.items()}
 
     def _outputs(self, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], Float32]:
         """The network's outputs, and (N, K, M) logits with each modality left out; all runs are started together.

@@ -19,6 +19,8 @@ INFERENCE = (
     "engines.bundle",
     "engines.calibration",
     "engines.known",
+    "engines.manifest",
+    "engines.taught",
     "engines.runner",
     "engines.ort",
     "engines.trt",

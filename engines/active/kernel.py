@@ -83,12 +83,16 @@ class KernelHead:
 
     def scores(self, feature_NF: Float32) -> Float32:
         """As of `Head`. Raises `ValueError` before `fit`."""
+        return _probability(self.logits(feature_NF))
+
+    def logits(self, feature_NF: Float32) -> Float32:
+        """float32 (N,), of which `scores` are the sigmoid. Raises `ValueError` before `fit`."""
         if self.label_LF is None or self.weight_L is None:
             raise ValueError("head: came no labels, expected `fit` before `scores`")
         logit_N = np.empty(len(feature_NF), np.float32)
         for part in chunks(len(feature_NF), len(self.label_LF)):
             logit_N[part] = likeness(feature_NF[part], self.label_LF, self.widths, self.weights) @ self.weight_L
-        return _probability(logit_N + np.float32(self.bias))
+        return logit_N + np.float32(self.bias)
 
 
 @dataclass(frozen=True)

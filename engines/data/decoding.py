@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.bundle import Preprocessing
 from engines.data.clips import Clip, read_clip
 from engines.data.public.manifest import Row
+from engines.manifest import Preprocessing
 
 #: Clips that are decoded before the first of them is judged.
 CHUNK = 64

@@ -19,6 +19,7 @@ _SEPARATORS = ",;\t"
 _SURPLUS = "more cells than columns"
 #: A quoted cell may run over so many lines; further on, its quote counts as forgotten.
 _MOST_LINES = 50
+_ANSWERS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True, "no": False, "yes": True}
 #: Characters of a broken line that are kept.
 _SHOWN = 2_000
 
@@ -77,6 +78,14 @@ def write_whole(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(content)
     part.replace(path)
+
+
+def yes_or_no(name: str, text: str) -> bool:
+    """What a cell says. Raises `ValueError` for what is neither."""
+    answer = _ANSWERS.get(text.lower())
+    if answer is None:
+        raise ValueError(f"{name}: came {text[:40]!r}, expected 0, 1 or nothing")
+    return answer
 
 
 def _csv(table: Path) -> Iterator[Good | Bad]:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.bundle import Preprocessing
 from engines.data.clips import Clip
 from engines.data.decoding import decoded
 from engines.data.feeds import spread
 from engines.data.public.manifest import Row
+from engines.manifest import Preprocessing
 from engines.scoring import BATCH
 
 

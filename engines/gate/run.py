@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from engines.bundle import TOKENIZER, Bundle
+from engines.bundle import Bundle
 from engines.engine_set import EngineSet
 from engines.gate.boundaries import boundary_sizes, try_boundaries
 from engines.gate.cases import cases
@@ -16,6 +16,7 @@ from engines.gate.growth import measure_growth
 from engines.gate.recorded import Recording, in_batches
 from engines.gate.report import Inputs, Report, Side, judged
 from engines.gate.shift import measure_shift
+from engines.manifest import TOKENIZER
 
 #: A bar by its name and length; inside its `with` block a function that is called once for each piece that is done.
 Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]

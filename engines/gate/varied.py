@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.bundle import Preprocessing
 from engines.data.clips import Clip
 from engines.data.decoding import decoded
 from engines.data.public.manifest import Labels, Row
 from engines.data.samples import sample_clips
 from engines.gate.recorded import Recorded, Recording
+from engines.manifest import Preprocessing
 
 Frames = NDArray[np.uint8]
 Windows = NDArray[np.float32]

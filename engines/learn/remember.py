@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from engines.bundle import KNOWN, Bundle, Manifest, read_manifest, save_manifest
+from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.data.public.manifest import Row, read_rows
 from engines.known import Float32, Known, known_of
 from engines.learn.stored import Said, judge_stored
+from engines.manifest import KNOWN, Manifest
 
 
 def places_of(features: Path, without: Sequence[str]) -> tuple[list[Row], list[int]]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from engines.bundle import TOKENIZER, Bundle, read_manifest, save_manifest
+from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.export import export_bundle
 from engines.known import TooFewClipsError
 from engines.learn.compare import compare
@@ -33,6 +33,7 @@ from engines.learn.report import Fidelity, GateName, Learnt, Report
 from engines.learn.rows import Chosen, choose
 from engines.learn.stored import batches, judge_stored
 from engines.learn.view import write_view
+from engines.manifest import TOKENIZER
 from engines.parity import Parity
 from engines.training.features import TRAIN, VAL, FeatureSet, write_json
 from engines.training.recipes import STARTER, StarterRecipe

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from engines.data.rows import Bad, Good, read_rows
+from engines.data.names import COLUMNS, Names, text_of
+from engines.data.rows import Bad, Good, read_rows, yes_or_no
 from engines.spec import TASKS
 
-#: Columns that name the video; one of them must be there.
-NAMES = ("file", "video_id")
 WORDS = ("title", "description", "hashtags", "query")
-_ANSWERS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True, "no": False, "yes": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ def read_labels(table: Path, files: Collection[str]) -> Labels:
 
     A row names its video by path, by name, or by name without ending. Raises `ValueError` when no row is left.
     """
-    reading = _Reading(_named(files))
+    reading = _Reading(Names(files))
     for row in read_rows(table):
         reading.take(row)
     if not reading.labels:
@@ -51,19 +49,9 @@ def read_labels(table: Path, files: Collection[str]) -> Labels:
     return Labels(reading.labels, tuple(reading.rejected), tuple(sorted(reading.unused)))
 
 
-def _named(files: Collection[str]) -> dict[str, list[str]]:
-    """Every name that a row may use, and the files it stands for."""
-    named: dict[str, list[str]] = {}
-    for file in files:
-        path = PurePosixPath(file)
-        for name in {file, path.name, path.stem, str(path.with_suffix(""))}:
-            named.setdefault(name, []).append(file)
-    return named
-
-
 @dataclass
 class _Reading:
-    named: Mapping[str, list[str]]
+    names: Names
     labels: dict[str, Label] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     rejected: list[Bad] = field(default_factory=list)
@@ -75,7 +63,7 @@ class _Reading:
             return
         try:
             cells = row.by_lower_name()
-            self.unused |= {*cells} - {*NAMES, *WORDS, *TASKS}
+            self.unused |= {*cells} - {*COLUMNS, *WORDS, *TASKS}
             label = self._label(cells)
         except ValueError as error:
             self.rejected.append(Bad(row.place, str(error), row.cells))
@@ -90,30 +78,11 @@ class _Reading:
         self.rejected.append(Bad(row.place, problem, row.cells))
 
     def _label(self, cells: Mapping[str, Any]) -> Label:
-        name = next((text for column in NAMES if (text := _text(cells.get(column)))), "")
-        if not name:
-            raise ValueError(f"came neither {' nor '.join(NAMES)}, expected the name of a video")
-        files = self.named.get(name, self.named.get(PurePosixPath(name).name, []))
-        if len(files) != 1:
-            known = "which no video has" if not files else f"which {len(files)} videos have: {', '.join(files[:3])}"
-            raise ValueError(f"came the name {name[:80]!r}, {known}; expected a path relative to the folder")
-        answers = {task: _answer(task, text) for task in TASKS if (text := _text(cells.get(task)))}
+        file = self.names.find(cells)
+        answers = {task: yes_or_no(task, text) for task in TASKS if (text := text_of(cells.get(task)))}
         if not answers:
             raise ValueError(f"came no label, expected 0 or 1 for at least one of {', '.join(TASKS)}")
-        words = {column: text for column in WORDS if (text := _text(cells.get(column)))}
+        words = {column: text for column in WORDS if (text := text_of(cells.get(column)))}
         if "relevance" in answers and "query" not in words:
             raise ValueError("came a label of relevance without a query, expected the query that it answers")
-        return Label(files[0], answers, words)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return "" if value is None else str(value).strip()
-
-
-def _answer(task: str, text: str) -> bool:
-    answer = _ANSWERS.get(text.lower())
-    if answer is None:
-        raise ValueError(f"{task}: came {text[:40]!r}, expected 0, 1 or nothing")
-    return answer
+        return Label(file, answers, words)

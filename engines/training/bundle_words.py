@@ -15,7 +15,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from engines.bundle import TOKENIZER, BundleError, find, read_manifest
+from engines.bundle import BundleError, find, read_manifest
+from engines.manifest import TOKENIZER
 from engines.models.pretrained.words import save_words
 from engines.training.starter import WORDS
 

@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engines.bundle import Preprocessing
 from engines.calibration import Calibration
+from engines.manifest import Preprocessing
 from engines.models.network import Network, NetworkSizes
 from engines.models.starter import StarterNetwork, StarterSizes
 

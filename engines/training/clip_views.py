@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engines.bundle import TOKENIZER
 from engines.data.public.manifest import Row
+from engines.manifest import TOKENIZER
 from engines.models.pretrained.words import load_words
 from engines.tokenizer import TextTokenizer
 from engines.training.features import CLIPS, read_header, shard_path

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engines.bundle import Preprocessing
 from engines.data.clips import Clip
 from engines.data.decoding import decode
 from engines.data.public.manifest import DATASET_FILE, MANIFEST_FILE, Row, read_dataset, read_rows
+from engines.manifest import Preprocessing
 from engines.privacy import AudioPrivacy
 from engines.training import channel
 from engines.training.features import (

@@ -23,8 +23,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engines.bundle import Preprocessing
 from engines.data.public.manifest import RELEVANT, read_rows
+from engines.manifest import Preprocessing
 from engines.privacy import AudioPrivacy
 from engines.spec import TASKS
 from engines.tokenizer import TextTokenizer

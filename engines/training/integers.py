@@ -11,9 +11,10 @@ import onnx
 
 from engines.activations import compute_in_integers
 from engines.answers import Choice
-from engines.bundle import Bundle, Manifest, read_manifest, save_manifest
+from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.data.feeds import feeds_of, spread
 from engines.data.public.manifest import read_dataset, read_rows
+from engines.manifest import Manifest
 from engines.spec import MARKING
 
 

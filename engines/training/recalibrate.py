@@ -17,9 +17,10 @@ import msgspec
 import numpy as np
 
 from engines.answers import Answers, Choice, answers
-from engines.bundle import Bundle, Manifest, read_manifest, save_manifest
+from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.calibration import Calibration, TaskCalibration
 from engines.data.public.manifest import read_dataset, read_rows
+from engines.manifest import Manifest
 from engines.spec import TASKS
 from engines.training.calibrate import bent, calibrate_prior, calibrate_task, thresholds
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from engines.bundle import Preprocessing
 from engines.data.world.words import vocabulary
+from engines.manifest import Preprocessing
 from engines.models.network import NetworkSizes
 from engines.models.pretrained import FRAME_PIXELS, SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from engines.models.pretrained.words import WordVectors

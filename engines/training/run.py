@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from engines.bundle import Preprocessing
 from engines.data.clips import Clip, read_clips
 from engines.data.world.truth import TRUTH_FILE, Truth, read_truths
 from engines.evaluation.world import label_matrix
+from engines.manifest import Preprocessing
 from engines.models.network import Network
 from engines.reference import reference_engines
 from engines.scoring import Judgement, encode, judge_all

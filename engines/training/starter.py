@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engines.bundle import TOKENIZER
+from engines.manifest import TOKENIZER
 from engines.models.pretrained.assemble import starter_network
 from engines.models.pretrained.words import WordVectors, load_words
 from engines.models.starter import StarterNetwork

@@ -18,6 +18,7 @@ from engines.cli.hearing import hearing
 from engines.cli.learn import learn
 from engines.cli.quantise import quantise
 from engines.cli.remember import remember
+from engines.cli.teach import teach
 from engines.cli.train import train
 from engines.cli.verify import verify
 from streamer.cli import ab as ab_commands
@@ -58,6 +59,7 @@ app.add_typer(dlq_commands.app, name="dlq", rich_help_panel=STREAM)
 app.add_typer(topics_commands.app, name="topics", rich_help_panel=STREAM)
 app.command(rich_help_panel=LABELS)(select)
 app.add_typer(label_commands.app, name="label", rich_help_panel=LABELS)
+app.command(rich_help_panel=LABELS)(teach)
 app.add_typer(config_commands.app, name="config", rich_help_panel=STREAM)
 app.command(rich_help_panel=STREAM)(bench)
 app.add_typer(bundle_commands.app, name="bundle", rich_help_panel=MODELS)

@@ -1,8 +1,8 @@
 """Verdicts -> the rows of a pool: each video once, with its scores, its fused embedding and its views.
 
 A verdict of the stream knows its scores and where its event stands; the event knows the words; words and content lead
-to what the cache remembers: the fusion network's answer, and the towers' tokens, whose mean is a view of each sense. So
-nothing of the stream is fetched, decoded or encoded anew.
+to what the cache remembers of the fusion network's answer, a view of each sense among it. So nothing of the stream is
+fetched, decoded or encoded anew.
 """
 
 from __future__ import annotations
@@ -18,16 +18,13 @@ from engines.known import joined
 from streamer.fetch import redact
 from streamer.labels.choices import LEAST_YES
 from streamer.labels.merge import Merged
-from streamer.labels.views import Views, views_of
 from streamer.recall import Recaller
 from streamer.records import Event, Fused, Message, Modality, Position, Rejected, Task, Verdict
+from streamer.views import Views
 from streamer.wire import parse_event, parse_verdict
 
 #: Videos whose fused embeddings are asked for in one round trip: about 0.5 MB of answers.
 _LOOKUP_VIDEOS = 64
-#: Videos whose tokens are: of the starter's about 1 MB.
-_LOOKUP_TOKENS = 16
-
 #: Of an embedding's numbers; single precision has no more of those that matter in a unit vector.
 _DIGITS = 7
 #: Of a view's; it is made of half precision.
@@ -38,9 +35,7 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One video, as `earshot select` reads it.
 
     embedding: D numbers, unit norm, of the bundle that gave the scores, which are in [0, 1]. views: of each sense that
-    the video has, D numbers, unit norm. views_forgotten: senses whose tokens the cache does not hold; their views are
-    left out, as are those of senses that the video lacks. labels: 1 where people say that the task's label applies,
-    else 0.
+    the video has, D numbers, unit norm. labels: 1 where people say that the task's label applies, else 0.
     """
 
     video_id: str
@@ -50,7 +45,6 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     event_id: str
     novelty: float | None
     views: dict[Modality, list[float]] = {}
-    views_forgotten: tuple[Modality, ...] = ()
     title: str = ""
     uri: str | None = None
     query: str | None = None
@@ -72,13 +66,12 @@ class Judged:
 
 @dataclass(slots=True)
 class Left:
-    """Videos that did not get into the pool, by why; and those that did without a view, as the cache forgot it."""
+    """Videos that did not get into the pool, by why."""
 
     unscored: int = 0
     other_bundle: int = 0
     event_gone: int = 0
     not_remembered: int = 0
-    views_forgotten: int = 0
 
 
 def judged(messages: Iterable[Message], bundle_id: str, left: Left) -> dict[str, Judged]:
@@ -113,8 +106,7 @@ def pool_rows(
 ) -> Iterator[PoolRow]:
     """The rows of those videos whose events are among the messages, as far as the cache remembers them.
 
-    advance: told how many videos more are done. views: whether rows have them; tokens are fifteen times as much to read
-    as what the fusion network said (the starter's).
+    advance: told how many videos more are done. views: whether rows have them.
     """
     names = {entry.position: video_id for video_id, entry in videos.items()}
     found = (
@@ -124,7 +116,7 @@ def pool_rows(
     )
     seen = 0
     while some := list(islice(found, _LOOKUP_VIDEOS)):
-        yield from rows_of(_remembered(some, recaller, left), recaller, labels, left, views=views)
+        yield from rows_of(_remembered(some, recaller, left), labels, views=views)
         seen += len(some)
         advance(len(some))
     left.event_gone += len(videos) - seen
@@ -141,13 +133,10 @@ class Known:
     fused: Fused
 
 
-def rows_of(
-    known: Sequence[Known], recaller: Recaller, labels: Mapping[str, Mapping[Task, int]], left: Left, *, views: bool
-) -> Iterator[PoolRow]:
-    """The rows of these videos, with their labels by id, and views of what the cache remembers of their tokens."""
-    for one, (view, forgotten) in zip(known, _views(known, recaller, views), strict=True):
-        left.views_forgotten += bool(forgotten)
-        yield _row(one, view, forgotten, labels.get(one.event.video_id, {}))
+def rows_of(known: Iterable[Known], labels: Mapping[str, Mapping[Task, int]], *, views: bool) -> Iterator[PoolRow]:
+    """The rows of these videos, with their labels by id."""
+    for one in known:
+        yield _row(one, _views(one) if views else {}, labels.get(one.event.video_id, {}))
 
 
 def labels_by_video(labels: Iterable[Merged]) -> dict[str, dict[Task, int]]:
@@ -170,19 +159,14 @@ def _remembered(some: Sequence[tuple[Event, Judged]], recaller: Recaller, left: 
     return known
 
 
-def _views(known: Sequence[Known], recaller: Recaller, wanted: bool) -> Iterator[tuple[Views, tuple[Modality, ...]]]:
-    """Of each video its views and what is forgotten of them."""
-    if not wanted:
-        yield from [({}, ())] * len(known)
-        return
-    for start in range(0, len(known), _LOOKUP_TOKENS):
-        trip = known[start : start + _LOOKUP_TOKENS]
-        cases = [(one.event, one.content_sha256) for one in trip]
-        for one, tokens in zip(trip, recaller.tokens(cases), strict=True):
-            yield views_of(one.event, tokens), tuple(sense for sense in Modality if sense not in tokens)
+def _views(known: Known) -> Views:
+    """Without that of text where there is no word: all videos without words have the same token."""
+    event = known.event
+    has_words = any(text.strip() for text in (event.title, event.description, *event.hashtags, event.query or ""))
+    return {sense: view_D for sense, view_D in known.fused.views.items() if has_words or sense is not Modality.TEXT}
 
 
-def _row(known: Known, views: Views, forgotten: tuple[Modality, ...], labels: Mapping[Task, int]) -> PoolRow:
+def _row(known: Known, views: Views, labels: Mapping[Task, int]) -> PoolRow:
     event = known.event
     return PoolRow(
         video_id=event.video_id,
@@ -192,7 +176,6 @@ def _row(known: Known, views: Views, forgotten: tuple[Modality, ...], labels: Ma
         event_id=event.event_id,
         novelty=joined(known.fused.novelty.values()),
         views={sense: view_D.astype(np.float64).round(_VIEW_DIGITS).tolist() for sense, view_D in views.items()},
-        views_forgotten=forgotten,
         title=event.title,
         uri=redact(event.uri),
         query=event.query,

@@ -108,7 +108,6 @@ def _schema() -> pyarrow.Schema:
             ("video_id", pa.string()),
             ("embedding", vector),
             ("views", pa.struct([(str(sense), vector) for sense in Modality])),
-            ("views_forgotten", pa.list_(pa.string())),
             ("scores", pa.struct([(str(task), pa.float64()) for task in TASKS])),
             ("labels", pa.struct([(str(task), pa.int8()) for task in TASKS])),
             ("novelty", pa.float64()),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.records.arrays import Float32, Float64, shape_of, shapes_shown
+from streamer.records.arrays import Float16, Float32, Float64, shape_of, shapes_shown
 from streamer.records.terms import TASKS, Modality
 from streamer.records.tokens import Marks
 
@@ -53,6 +53,7 @@ class Fused:
     embedding_D: float32, unit norm, for nearest neighbours.
     novelty: of each modality that the video has and the bundle keeps training clips of, in [0, 1), single precision:
         the share of ordinary clips that lie nearer to them.
+    views: of each modality that has tokens, the direction of their mean, float16 (D,), unit norm.
     vision_marks, audio_marks: what the towers said of each frame and window of `attention`.
     """
 
@@ -60,6 +61,7 @@ class Fused:
     without_KM: Float32
     embedding_D: Float32
     novelty: Mapping[Modality, float]
+    views: Mapping[Modality, Float16]
     attention: Attention
     vision_marks: Marks
     audio_marks: Marks
@@ -71,6 +73,9 @@ class Fused:
                 f"Fused: logits {(K,)}, without {self.without_KM.shape}; "
                 f"expected {len(TASKS)} tasks and {len(Modality)} modalities"
             )
+        for modality, view_D in self.views.items():
+            if shape_of(f"views.{modality}", view_D, np.float16, 1) != self.embedding_D.shape:
+                raise ValueError(f"Fused: view of {modality} {view_D.shape}, embedding {self.embedding_D.shape}")
         for modality in (Modality.VISION, Modality.AUDIO):
             spans_T2, marks = self.spans_of(modality), self.marks_of(modality)
             if len(spans_T2) != len(marks.classes_TI):

@@ -14,16 +14,18 @@ from streamer.records.terms import TASKS, Modality
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A named part of a task's score, judged by towers alone: from their priors, without the fusion network.
+    """A named part of a task's score, judged beside the fusion network: by towers alone, or as people taught it.
 
-    logits_M: float32, by modality, the task's logit that is as likely as the category there; -inf where it is unknown.
-    score: calibrated probability in [0, 1], by the modality that speaks loudest for it.
-    modality, prior_T: that modality, and its float32 prior in [0, 1] for each frame or window.
+    logit: the task's logit that is as likely as the category. without_M: float32, the same without modality m; -inf
+        where the others know nothing of it. score: calibrated probability in [0, 1].
+    modality, prior_T: which says most for it, and the float32 prior in [0, 1] of each of its frames or windows; empty
+        where the modality as a whole says so.
     counted: whether the policy lets it raise the task's score.
     """
 
     name: str
-    logits_M: Float32
+    logit: float
+    without_M: Float32
     score: float
     modality: Modality
     prior_T: Float32
@@ -65,7 +67,7 @@ class Scores:
     def carrier(self, k: int) -> Category | None:
         """The category that the score of task k is that of; None where it is the fusion network's own."""
         counted = [category for category in self.categories[k] if category.counted]
-        loudest = max(counted, key=lambda category: category.logits_M.max(), default=None)
+        loudest = max(counted, key=lambda category: category.logit, default=None)
         return loudest if self.logits_K[k] > self.fused.logits_K[k] else None
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from streamer.cache.fused import seal_fused, unseal_fused
 from streamer.cache.sealed import seal, unseal
 from streamer.cache.signed import signed
-from streamer.records import Attention, Coverage, Float32, Fused, Modality
+from streamer.records import Attention, Coverage, Float16, Float32, Fused, Modality
 from tests.cache.tokens import COVERAGE, all_marks, mark_bits, some_marks, some_tokens
 
 SECRET = b"a secret of some length"
@@ -32,7 +32,8 @@ def some_fused(V: int = 2, A: int = 3, D: int = 4, seed: int = 0) -> Fused:
     attention = Attention(numbers(3, V), numbers(3, A), numbers(3), rng.random((V, 2)), rng.random((A, 2)))
     heard = some_marks(A, R=1, seed=seed)
     novelty = {Modality.AUDIO: float(np.float32(rng.random()))}
-    return Fused(numbers(3), numbers(3, 3), numbers(D), novelty, attention, some_marks(V), heard)
+    views = {Modality.VISION: numbers(D).astype(np.float16)}
+    return Fused(numbers(3), numbers(3, 3), numbers(D), novelty, views, attention, some_marks(V), heard)
 
 
 def bits(fused: Fused) -> list[object]:
@@ -51,9 +52,14 @@ def bits(fused: Fused) -> list[object]:
     marks = [*mark_bits(fused.vision_marks), *mark_bits(fused.audio_marks)]
     return [
         {modality: struct.pack("<d", value) for modality, value in fused.novelty.items()},
+        {modality: (view_D.dtype, view_D.shape, view_D.tobytes()) for modality, view_D in fused.views.items()},
         *((array.dtype, array.shape, array.tobytes()) for array in arrays),
         *marks,
     ]
+
+
+def halves(D: int) -> st.SearchStrategy[Float16]:
+    return hnp.arrays(np.float16, D, elements=st.floats(allow_nan=False, allow_infinity=False, width=16))
 
 
 @st.composite
@@ -72,6 +78,7 @@ def all_fused(draw: st.DrawFn) -> Fused:
         numbers(3, 3),
         numbers(D),
         draw(st.dictionaries(st.sampled_from(Modality), st.floats(0, 1, width=32))),
+        draw(st.dictionaries(st.sampled_from(Modality), halves(D).filter(np.any))),
         Attention(numbers(3, V), numbers(3, A), numbers(3), *spans),
         draw(all_marks(V)),
         draw(all_marks(A)),
@@ -136,18 +143,20 @@ def test_what_is_broken_is_not_sealed(bad: float) -> None:
 def body(
     *,
     magic: bytes = b"ESHF",
-    version: int = 3,
+    version: int = 4,
     V: int = 1,
     tail: bytes = COVERAGE_JSON,
     number: float = 0.5,
     novelty: tuple[float, float, float] = (0.75, -1.0, -1.0),
+    view: float = 1.0,
     prior: float = 0.25,
 ) -> bytes:
     """One frame with one class and one prior, no sound, an embedding of one number."""
     header = struct.pack("<4sB3xIIIIIIII", magic, version, 1, V, 0, 1, 1, 0, 2, len(COVERAGE_JSON))
     singles = [*[number] * (3 + 9 + 1), *novelty, *[number] * (3 + 3)]
     numbers = struct.pack(f"<{len(singles)}f", *singles) + struct.pack("<dd", 1.0, 2.0)
-    return header + numbers + struct.pack("<iff", 7, 0.5, prior) + tail
+    views = struct.pack("<eee", 0.0, view, 0.0)
+    return header + numbers + views + struct.pack("<iff", 7, 0.5, prior) + tail
 
 
 def judged(content: bytes) -> tuple[Fused, Coverage] | None:
@@ -161,6 +170,7 @@ def test_the_layout_is_the_documented_one() -> None:
     assert found[0].attention.audio_KT.shape == (3, 0)
     assert found[0].logits_K.tolist() == [0.5, 0.5, 0.5]
     assert found[0].novelty == {Modality.VISION: 0.75}
+    assert {sense: view_D.tolist() for sense, view_D in found[0].views.items()} == {Modality.AUDIO: [1.0]}
     assert found[0].vision_marks.classes_TI.tolist() == [[7]]
     assert found[0].vision_marks.priors_TR.tolist() == [[0.25]]
     assert found[0].audio_marks.priors_TR.shape == (0, 2)
@@ -172,12 +182,13 @@ def test_the_layout_is_the_documented_one() -> None:
         pytest.param(b"", id="empty"),
         pytest.param(body()[:39], id="short header"),
         pytest.param(body(magic=b"ESHT"), id="magic"),
-        pytest.param(body(version=2), id="version"),
+        pytest.param(body(version=3), id="version"),
         pytest.param(body(V=2), id="another shape"),
         pytest.param(body(V=2**32 - 1), id="huge shape"),
         pytest.param(body()[:-1], id="too short"),
         pytest.param(body() + b"x", id="too long"),
         pytest.param(body(number=np.inf), id="infinite"),
+        pytest.param(body(view=np.nan), id="a view that is no number"),
         pytest.param(body(prior=-0.5), id="prior below zero"),
         pytest.param(body(novelty=(-0.5, -1.0, -1.0)), id="novelty below zero"),
         pytest.param(body(novelty=(0.5, 1.5, -1.0)), id="novelty above one"),

@@ -6,12 +6,13 @@ import copy
 
 import pytest
 
-from engines.bundle import KNOWN, Bundle
+from engines.bundle import Bundle
+from engines.manifest import KNOWN
 from streamer.cache.memory import MemoryCache
 from streamer.recall import Recaller
-from streamer.records import Case, Content, Embeddings, Event, Fusion, Modality, Recall
+from streamer.records import Case, Content, Event, Fusion, Modality, Recall
 from tests.cache.test_fused import bits, some_fused
-from tests.cache.tokens import COVERAGE, same_tokens, some_tokens
+from tests.cache.tokens import COVERAGE
 from tests.stream.cases import event
 
 SECRET = b"a secret of the tests"
@@ -109,17 +110,3 @@ def test_all_that_is_kept_of_a_video_can_be_found_by_its_hash(bundle: Bundle, ca
     media = [recall.keys[Modality.VISION], recall.keys[Modality.AUDIO], recall.fused_key]
     assert all(key.startswith("emb:") and key.endswith(SHA256) for key in media)
     assert SHA256 not in recall.keys[Modality.TEXT]
-
-
-def test_tokens_of_many_videos_are_asked_for_in_one_round_trip(bundle: Bundle, cache: MemoryCache) -> None:
-    memory, asked, other = recaller(bundle, cache), event(title="a red star"), event(title="a blue bell")
-    tokens = {sense: some_tokens(seed=n) for n, sense in enumerate(Modality)}
-    memory.keep_tokens([case_of(asked, memory.recall(asked, SHA256))], Embeddings((tokens,), 1.0))
-    trips: list[int] = []
-    lookup = cache.lookup
-    cache.lookup = lambda keys: (trips.append(len(keys)), lookup(keys))[1]  # type: ignore[method-assign]
-    first, reworded, unknown = memory.tokens([(asked, SHA256), (other, SHA256), (asked, "b" * 64)])
-    assert trips == [6], "two of each sense, in one trip"
-    assert all(same_tokens(first[sense], tokens[sense]) for sense in Modality)
-    assert reworded.keys() == {Modality.VISION, Modality.AUDIO}
-    assert unknown.keys() == {Modality.TEXT}

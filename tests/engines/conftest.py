@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engines.bundle import MANIFEST, Bundle
+from engines.bundle import Bundle
 from engines.data.clips import Clip
+from engines.manifest import MANIFEST
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +45,7 @@ def stated_id(document: dict[str, Any]) -> Any:
     """The id that such a manifest has to state; as it was when it is no manifest at all."""
     import msgspec
 
-    from engines.bundle import Manifest
+    from engines.manifest import Manifest
 
     try:
         return msgspec.convert({name: value for name, value in document.items() if name != "id"}, Manifest).id

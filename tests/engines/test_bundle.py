@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from engines.bundle import MANIFEST, SHIPPED, TOKENIZER, Bundle, BundleError, shipped
+from engines.bundle import SHIPPED, Bundle, BundleError, shipped
+from engines.manifest import MANIFEST, TOKENIZER
 from engines.spec import GRAPHS, TASKS
 
 Edit = Callable[..., None]

@@ -55,7 +55,6 @@ def test_a_folder_files_and_events_make_one_row_a_video(rows: dict[str, dict[str
 def test_vectors_are_those_of_the_video(rows: dict[str, dict[str, Any]]) -> None:
     for row in rows.values():
         assert np.linalg.norm(row["embedding"]) == pytest.approx(1, abs=1e-5)
-        assert "views_forgotten" not in row
     assert "text" in rows["square"]["views"] and "text" not in rows["clips/2.mp4"]["views"]
     same, other = rows["clips/1.mp4"]["views"]["vision"], rows["clips/2.mp4"]["views"]["vision"]
     assert rows["square"]["views"]["vision"] == same != other

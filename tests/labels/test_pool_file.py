@@ -20,7 +20,7 @@ BUNDLE = "b" * 64
 
 
 def rows(count: int = 3) -> Iterator[PoolRow]:
-    """The second has no sound, of the third the picture is forgotten; each third is labelled."""
+    """The second has no sound, the third no picture; each third is labelled."""
     rng = np.random.default_rng(3)
     for n in range(count):
         senses = [sense for sense in Modality if (sense, n % 3) not in ((Modality.AUDIO, 1), (Modality.VISION, 2))]
@@ -32,7 +32,6 @@ def rows(count: int = 3) -> Iterator[PoolRow]:
             event_id=f"e{n}",
             novelty=0.25,
             views={sense: rng.standard_normal(2 + len(sense)).round(5).tolist() for sense in senses},
-            views_forgotten=(Modality.VISION,) if n % 3 == 2 else (),
             title=f"bell {n}",
             uri=f"s3://m/{n}.mp4" if n else None,
             query="a bell",

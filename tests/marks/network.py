@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engines.bundle import SCHEMA, SCHEME, Manifest, Preprocessing
 from engines.calibration import Calibration, TaskCalibration
 from engines.export import export_network
+from engines.manifest import SCHEMA, SCHEME, Manifest, Preprocessing
 from engines.models.audio import AudioTower
 from engines.models.fusion import Fusion
 from engines.models.network import NetworkSizes

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from engines.bundle import MANIFEST, NAMES, NOTICE, SCHEMA, Bundle, BundleError, Manifest, save_manifest, shipped
+from engines.bundle import Bundle, BundleError, save_manifest, shipped
 from engines.calibration import Calibration, TaskCalibration
+from engines.manifest import MANIFEST, NAMES, NOTICE, SCHEMA, Manifest
 from engines.opening import open_engines
 from engines.ort import OrtRunner
 from engines.parity import random_inputs

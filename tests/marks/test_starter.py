@@ -8,9 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from engines.bundle import NOTICE, Bundle, Preprocessing  # noqa: E402
+from engines.bundle import Bundle  # noqa: E402
 from engines.calibration import Calibration  # noqa: E402
 from engines.export import export_bundle  # noqa: E402
+from engines.manifest import NOTICE, Preprocessing  # noqa: E402
 from engines.models.pretrained import FRAME_PIXELS, SAMPLE_RATE_HZ, WINDOW_SAMPLES  # noqa: E402
 from engines.models.pretrained.sources import SOURCES  # noqa: E402
 from engines.models.starter import StarterNetwork, StarterSizes  # noqa: E402

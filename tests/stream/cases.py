@@ -91,6 +91,7 @@ def scores(clickbait: float = 0.1, adult: float = 0.1, relevance: float = 0.9) -
         without_KM=logit(without_KM),
         embedding_D=np.ones(1, np.float32),
         novelty={Modality.VISION: 0.5, Modality.AUDIO: 0.25},
+        views={},
         attention=attention(),
         vision_marks=Marks.none(2),
         audio_marks=Marks.none(3),

@@ -50,6 +50,7 @@ def fused(
         without_KM=np.array([[-1.0, -2.0, -1.5], [-4.5, -4.0, -3.5], [0.5, 0.5, 0.5]], np.float32),
         embedding_D=np.ones(1, np.float32),
         novelty={},
+        views={},
         attention=attention(),
         vision_marks=marks([[0, 2], [0, 1]], [[0.9, 0.05], [0.15, 0.1]], [[sexual[0], seen], [sexual[1], 0.0]]),
         audio_marks=marks([[0, 2], [0, 1], [0, 1]], [[0.9, 0.5], [0.8, 0.4], [0.9, 0.1]], [[x] for x in heard]),

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from redis import Redis
 
 from engines.active.pool import Pool
 from engines.active.pool_file import read_pool
@@ -56,14 +55,12 @@ def test_what_the_stream_judged_becomes_a_pool(group: Group, tmp_path: Path) -> 
         assert row["novelty"] == verdicts[video_id, "adult"]["novelty"]
         assert (row["title"], row["query"]) == ("a red star", "a bell")
         assert np.linalg.norm(row["embedding"]) == pytest.approx(1, abs=1e-3)
-        assert row["views"].keys() == {"vision", "audio", "text"} and "views_forgotten" not in row
+        assert row["views"].keys() == {"vision", "audio", "text"}
         assert all(np.linalg.norm(view) == pytest.approx(1, abs=1e-3) for view in row["views"].values())
     assert rows["v0"]["embedding"] == rows["v3"]["embedding"] != rows["v1"]["embedding"], "three clips in turn"
 
 
-def test_views_are_of_one_sense_each_and_what_is_forgotten_is_said(
-    group: Group, tmp_path: Path, redis_url: str
-) -> None:
+def test_views_are_of_one_sense_each(group: Group, tmp_path: Path) -> None:
     group.send(3, title="a red star")
     group.send(3, title="a blue bell")
     work_off(group)
@@ -76,15 +73,8 @@ def test_views_are_of_one_sense_each_and_what_is_forgotten_is_said(
     np.testing.assert_array_equal(views["text"][0], views["text"][1])
     assert views["text"][0] @ views["text"][3] < 0.9999
 
-    with Redis.from_url(redis_url) as redis:
-        audio = redis.keys("emb:*:audio:*")
-        assert redis.delete(*audio) == 3
-    (told,) = json_lines(group, "label", "pool", "--out", str(tmp_path / "pool.jsonl"))
-    assert (told["videos"], told["views_forgotten"], told["not_remembered"]) == (6, 6, 0)
-    rows = [json.loads(line) for line in (tmp_path / "pool.jsonl").read_text().splitlines()]
-    assert all(row["views"].keys() == {"vision", "text"} and row["views_forgotten"] == ["audio"] for row in rows)
     (told,) = json_lines(group, "label", "pool", "--no-views", "--out", str(out))
-    assert (told["videos"], told["views_forgotten"]) == (6, 0)
+    assert told["videos"] == 6
     assert not any(view_NV.any() for view_NV in pool_of(out).views.values())
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import typer
 
 from streamer.alone import answer_alone
 from streamer.assemble import Parts, open_parts
-from streamer.cache.redis import CacheOptions
 from streamer.cli.at_hand import media_of, readable, uri_of
 from streamer.cli.common import progress
 from streamer.cli.events import checked, data_of
@@ -17,9 +16,9 @@ from streamer.cli.label.common import Wanted
 from streamer.cli.label.pooled import Pooled, labels_of
 from streamer.errors import EarshotError
 from streamer.fetch import redact
-from streamer.labels.pool import Known, Left, PoolRow, rows_of
+from streamer.labels.pool import Known, Left, rows_of
 from streamer.labels.pool_file import check_pool_path, write_pool
-from streamer.records import Event, Task
+from streamer.records import Event
 from streamer.settings import Settings
 
 _SOURCE = "/earshot/pool"
@@ -49,12 +48,10 @@ def write_from_files(settings: Settings, wanted: Wanted, events: Sequence[Event]
     """The pool, written when all are judged. Raises `SettingsError` (fatal) for what cannot be."""
     check_pool_path(wanted.out)
     said, left = labels_of(wanted), Left()
-    # Tokens are taken from memory, where judging has just put them; whatever else remembers is none of a pool's.
-    settings = readable(settings.model_copy(update={"cache": CacheOptions()}), (event.uri for event in events))
+    settings = readable(settings, (event.uri for event in events))
     with open_parts(settings) as parts, progress("videos", len(events)) as advance:
         known = _known(parts, events, settings.worker.deadline_seconds, left, advance)
-        rows = _rows(parts, known, said, left, views=wanted.views)
-        count = write_pool(wanted.out, rows)
+        count = write_pool(wanted.out, rows_of(known, said, views=wanted.views))
     return Pooled(wanted.out, parts.bundle.id, count, left, "none could be read and decoded")
 
 
@@ -73,10 +70,3 @@ def _known(
             continue
         scores = {verdict.task: verdict.score for verdict in answer.verdicts if verdict.score is not None}
         yield Known(event, answer.content_sha256, parts.bundle.id, scores, answer.fused)
-
-
-def _rows(
-    parts: Parts, known: Iterator[Known], said: Mapping[str, Mapping[Task, int]], left: Left, *, views: bool
-) -> Iterator[PoolRow]:
-    for one in known:
-        yield from rows_of([one], parts.recaller, said, left, views=views)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engines.bundle import TOKENIZER, Bundle
+from engines.bundle import Bundle
+from engines.manifest import TOKENIZER
 from engines.models.pretrained.words import save_words
 from engines.models.starter import SOUND_FEATURES
 from engines.tokenizer import word_pipeline

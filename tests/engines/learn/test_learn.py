@@ -15,7 +15,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from engines.bundle import KNOWN, Bundle, read_manifest, save_manifest
+from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.data.public.manifest import Labels, read_rows
 from engines.learn import run as run_module
 from engines.learn.gate import freeze, read_gate
@@ -26,6 +26,7 @@ from engines.learn.registry import Registry
 from engines.learn.rows import choose
 from engines.learn.stored import judge_stored
 from engines.learn.view import write_view
+from engines.manifest import KNOWN
 from engines.spec import GRAPHS
 from engines.training.checkpoint import load_starter
 from engines.training.features import FeatureSet

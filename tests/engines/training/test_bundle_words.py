@@ -11,7 +11,8 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from engines.bundle import SHIPPED, TOKENIZER
+from engines.bundle import SHIPPED
+from engines.manifest import TOKENIZER
 from engines.models.pretrained.words import load_words, save_words
 from engines.tokenizer import TextTokenizer
 from engines.training import bundle_words

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from engines.bundle import TOKENIZER
 from engines.data.public.manifest import read_rows
+from engines.manifest import TOKENIZER
 from engines.models.pretrained.words import save_words
 from engines.tokenizer import word_pipeline
 from engines.training.clip_views import WORDS, clip_views, sound_view

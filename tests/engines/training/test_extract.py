@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engines.bundle import Preprocessing
 from engines.data.public.manifest import Row, write_dataset
+from engines.manifest import Preprocessing
 from engines.training.extract import Extractor, FrozenTowers, fingerprint
 from engines.training.features import CLIPS, HEARING, read_header, shard_path
 from tests.engines.training.synthetic import feature_set

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engines.bundle import TOKENIZER
+from engines.manifest import TOKENIZER
 from engines.models.pretrained.words import save_words
 from engines.models.starter import SOUND_FEATURES
 from engines.tokenizer import word_pipeline

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamer.labels.views import views_of
 from streamer.records import Marks, Modality, Tokens
-from tests.stream.cases import event
+from streamer.views import pooled, views_of
 
 
 def tokens(values_TPD: list[list[list[float]]], mask_TP: list[list[bool]] | None = None) -> Tokens:
@@ -18,33 +17,18 @@ def tokens(values_TPD: list[list[list[float]]], mask_TP: list[list[bool]] | None
 
 def test_a_view_is_the_direction_of_the_mean_of_all_tokens_that_are_no_padding() -> None:
     found = tokens([[[6, 0], [0, 0]], [[0, 8], [500, 500]]], [[True, True], [True, False]])
-    views = views_of(event(title="a bell"), {Modality.VISION: found})
+    views = views_of(pooled({Modality.VISION: found}))
     assert views.keys() == {Modality.VISION}
-    assert views[Modality.VISION].dtype == np.float32
-    assert views[Modality.VISION] == pytest.approx([0.6, 0.8])
+    assert views[Modality.VISION].dtype == np.float16
+    assert views[Modality.VISION] == pytest.approx([0.6, 0.8], abs=1e-3)
 
 
 def test_half_precision_does_not_overflow_in_the_mean() -> None:
     found = tokens([[[60_000, 0]]] * 8)
-    assert views_of(event(), {Modality.AUDIO: found})[Modality.AUDIO] == pytest.approx([1, 0])
+    assert views_of(pooled({Modality.AUDIO: found}))[Modality.AUDIO] == pytest.approx([1, 0])
 
 
 def test_senses_that_a_video_lacks_and_means_without_direction_are_left_out() -> None:
     silent = Tokens(np.zeros((0, 1, 2), np.float16), np.zeros((0, 2)), np.zeros((0, 1), np.bool_), Marks.none(0))
     dark = tokens([[[1, -1]], [[-1, 1]]])
-    assert views_of(event(), {Modality.AUDIO: silent, Modality.VISION: dark}) == {}
-
-
-@pytest.mark.parametrize(
-    ("words", "read"),
-    [
-        ({"query": None}, False),
-        ({"query": " ", "title": "\n"}, False),
-        ({"query": None, "hashtags": ("", "bell")}, True),
-        ({"query": "bell"}, True),
-        ({"query": None, "description": "a bell"}, True),
-    ],
-)
-def test_videos_without_a_word_do_not_read_alike(words: dict[str, object], read: bool) -> None:
-    views = views_of(event(**words), {Modality.TEXT: tokens([[[3, 4]]])})
-    assert (Modality.TEXT in views) is read
+    assert views_of(pooled({Modality.AUDIO: silent, Modality.VISION: dark})) == {}

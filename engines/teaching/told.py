@@ -1,0 +1,60 @@
+"""What people say of videos: is each of the category or not? Read row by row, what is wrong kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engines.data.names import Names, text_of
+from engines.data.rows import Bad, Good, read_rows, yes_or_no
+
+
+@dataclass(frozen=True)
+class Told:
+    """Answers by video. rejected: rows that cannot be used."""
+
+    answers: Mapping[str, bool]
+    rejected: tuple[Bad, ...] = ()
+
+
+def read_told(table: Path, task: str, known: Collection[str]) -> Told:
+    """Rows of `video_id` or `file` and `value`: CSV, JSONL or Parquet; lines of `earshot label merge` are such.
+
+    Rows that name another task are passed over. known: ids of the pool. Of two rows about a video the first counts.
+    Raises `ValueError` for a file that is no table.
+    """
+    reading = _Reading(task, Names(known))
+    for row in read_rows(table):
+        reading.take(row)
+    return Told(reading.answers, tuple(reading.rejected))
+
+
+@dataclass
+class _Reading:
+    task: str
+    names: Names
+    answers: dict[str, bool] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    rejected: list[Bad] = field(default_factory=list)
+
+    def take(self, row: Good | Bad) -> None:
+        if isinstance(row, Bad):
+            self.rejected.append(row)
+            return
+        try:
+            cells = row.by_lower_name()
+            if (other := cells.get("task")) and other != self.task:
+                return
+            self._keep(row.place, *self._answer(cells))
+        except ValueError as error:
+            self.rejected.append(Bad(row.place, str(error), row.cells))
+
+    def _answer(self, cells: Mapping[str, Any]) -> tuple[str, bool]:
+        return self.names.find(cells), yes_or_no("value", text_of(cells.get("value")))
+
+    def _keep(self, place: str, video_id: str, answer: bool) -> None:
+        if self.answers.setdefault(video_id, answer) != answer:
+            raise ValueError(f"{video_id}: came another answer, {self.places[video_id]} has it already and counts")
+        self.places.setdefault(video_id, place)

@@ -1,0 +1,29 @@
+"""Token embeddings of a video -> one vector of each sense: to find videos that look, sound or read alike. Pure.
+
+The fusion network's embedding keeps what its tasks need. What a tower makes of a video by itself also tells things
+apart that no label has named yet.
+
+D embedding size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from engines.known import pooled_tokens
+from streamer.records import Float16, Float32, Modality, Tokens
+
+Views = dict[Modality, Float16]
+
+
+def pooled(tokens: Mapping[Modality, Tokens]) -> dict[Modality, Float32]:
+    """Of each sense that has tokens, the mean of them, float32 (D,)."""
+    return {sense: pooled_tokens(item.values_TPD[item.mask_TP]) for sense, item in tokens.items() if item.mask_TP.any()}
+
+
+def views_of(means: Mapping[Modality, Float32]) -> Views:
+    """The directions of such means, float16 (D,), unit norm. A mean that has none is left out."""
+    norms = {sense: float(np.linalg.norm(mean_D)) for sense, mean_D in means.items()}
+    return {sense: (mean_D / norms[sense]).astype(np.float16) for sense, mean_D in means.items() if norms[sense] > 0}

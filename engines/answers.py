@@ -6,7 +6,7 @@ Shape letters: M clips, K tasks, R categories.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from engines.data.public.manifest import RELEVANT, Row
 from engines.opening import open_engines
 from engines.scoring import ClipTokens, encode, judge_all
 from engines.spec import TASKS
+from engines.taught import TAUGHT
 
 Float32 = NDArray[np.float32]
 
@@ -40,12 +41,14 @@ class Choice:
 class Answers:
     """Logits, and labels 0, 1 or NaN, both float32 (M, K).
 
-    priors: modality -> float32 (M, R) in [0, 1], NaN where a clip lacks the modality.
+    priors: modality -> float32 (M, R) in [0, 1], NaN where a clip lacks the modality. taught: category -> float32 (M,)
+    in [0, 1] likewise, what its head says.
     """
 
     logits_MK: Float32
     labels_MK: Float32
     priors: dict[str, Float32]
+    taught: Mapping[str, Float32] = field(default_factory=dict)
 
     def known(self, task: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Logits and labels, both (M,), of the clips whose label is known."""
@@ -67,7 +70,7 @@ class Answers:
             modality: self.priors[modality][:, names.index(category)]
             for modality, names in bundle.priors.items()
             if category in names
-        }
+        } | ({TAUGHT: self.taught[category]} if category in self.taught else {})
         loudest = []
         for m in range(len(self.logits_MK)):
             known = {modality: float(prior_M[m]) for modality, prior_M in columns.items() if not np.isnan(prior_M[m])}
@@ -84,18 +87,35 @@ def answers(bundle: Bundle, folder: Path, rows: Sequence[Row], on_clip: Callable
             tokens.append(encode(engines, bundle.tokenizer, clip, row.fields, window_seconds))
             on_clip()
         logits = [judgement.logits_K for judgement in judge_all(engines, tokens)]
-    return collect(bundle, rows, logits, [item.priors for item in tokens])
+    return collect(bundle, rows, logits, [beside(item) for item in tokens])
 
 
-def collect(
-    bundle: Bundle, rows: Sequence[Row], logits: Sequence[Float32], priors: Sequence[Mapping[str, Float32]]
-) -> Answers:
-    """What was said of each row, logits (K,) and the priors (R,) of the modalities that it has. At least one row."""
-    stacked = {
-        modality: np.stack([known.get(modality, np.full(len(names), np.nan, np.float32)) for known in priors])
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What judges a clip beside the network: priors (R,) of the modalities that it has, and its views."""
+
+    priors: Mapping[str, Float32]
+    views: Mapping[str, NDArray[np.float16]]
+
+
+def beside(tokens: ClipTokens) -> Beside:
+    """Of one clip."""
+    return Beside(tokens.priors, tokens.views)
+
+
+def collect(bundle: Bundle, rows: Sequence[Row], logits: Sequence[Float32], others: Sequence[Beside]) -> Answers:
+    """What was said of each row: logits (K,), and what judges beside the network. At least one row."""
+    priors = {
+        modality: np.stack([one.priors.get(modality, np.full(len(names), np.nan, np.float32)) for one in others])
         for modality, names in bundle.priors.items()
     }
-    return Answers(np.stack(logits), np.array([_labels(row) for row in rows], np.float32), stacked)
+    views = [one.views for one in others]
+    taught = {name: _share(head.logits(views)) for name, head in bundle.taught.heads.items()}
+    return Answers(np.stack(logits), np.array([_labels(row) for row in rows], np.float32), priors, taught)
+
+
+def _share(log_odds_M: Float32) -> Float32:
+    return np.asarray(1 / (1 + np.exp(-log_odds_M)), np.float32)
 
 
 def _labels(row: Row) -> list[float]:

@@ -130,6 +130,12 @@ def pooled_tokens(token_XD: NDArray[np.floating]) -> Float32:
     return np.asarray(token_XD.astype(np.float16).mean(axis=0, dtype=np.float32), np.float32)
 
 
+def direction(mean_D: Float32) -> NDArray[np.float16] | None:
+    """Of such a mean, float16 (D,), unit norm; None where it has none."""
+    norm = float(np.linalg.norm(mean_D))
+    return (mean_D / norm).astype(np.float16) if norm > 0 else None
+
+
 def joined(shares: Collection[float]) -> float | None:
     """Of a video by the senses that it has: the chance that all of as many senses of an ordinary clip lie nearer.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engines.data.clips import Clip
 from engines.engine_set import EngineSet
+from engines.known import direction, pooled_tokens
 from engines.spec import MARKING, Array
 from engines.tokenizer import TextTokenizer
 
@@ -37,6 +38,14 @@ class ClipTokens:
     audio_seconds_T: Float32
     text_LD: Float16
     priors: Mapping[str, Float32] = field(default_factory=dict)
+
+    @property
+    def views(self) -> dict[str, Float16]:
+        """By sense that is there, the direction of its mean token, float16 (D,), unit norm."""
+        senses = {"vision": self.vision_TPD, "audio": self.audio_TPD, "text": self.text_LD}
+        tokens = {name: values.reshape(-1, values.shape[-1]) for name, values in senses.items() if values.size}
+        found = {name: direction(pooled_tokens(token_XD)) for name, token_XD in tokens.items()}
+        return {name: view_D for name, view_D in found.items() if view_D is not None}
 
 
 @dataclass(frozen=True, slots=True)

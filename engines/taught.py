@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -124,6 +124,11 @@ class Taught:
             if any(len(mean_D) != width for mean_D in head.mean_D.values()):
                 raise ValueError(f"{path.name}: {name} was taught on other views, expected {width} wide ones")
         return cls(heads)
+
+
+def untaught(categories: Mapping[str, Mapping[str, dict[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """A calibration's categories, task -> category -> sense, without those that people taught."""
+    return {task: {name: one for name, one in known.items() if TAUGHT not in one} for task, known in categories.items()}
 
 
 def apart(view_ND: NDArray[np.floating], mean_D: Float32) -> Float32:

@@ -87,11 +87,12 @@ def _carried(
     Where the modality as a whole speaks for it, all that was looked at or listened to, with its own share alone.
     """
     modality = carrier.modality
+    whole = carrier.name if carrier.score >= _LEAST_NAMED else None
     if modality is Modality.TEXT:
-        return Evidence(modality=modality, weight=share, name=carrier.name)
+        return Evidence(modality=modality, weight=share, name=whole)
     spans_T2 = fused.spans_of(modality)
     if not len(carrier.prior_T):
-        return _item(modality, share, spans_T2, carrier.name)
+        return _item(modality, share, spans_T2, whole)
     first, end = _around_highest(carrier.prior_T)
     weight = min(1.0, share + float(weights[modality][first:end].sum()))
     weights[modality] = weights[modality].copy()

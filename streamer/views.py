@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from engines.known import pooled_tokens
+from engines.known import direction, pooled_tokens
 from streamer.records import Float16, Float32, Modality, Tokens
 
 Views = dict[Modality, Float16]
@@ -25,5 +23,5 @@ def pooled(tokens: Mapping[Modality, Tokens]) -> dict[Modality, Float32]:
 
 def views_of(means: Mapping[Modality, Float32]) -> Views:
     """The directions of such means, float16 (D,), unit norm. A mean that has none is left out."""
-    norms = {sense: float(np.linalg.norm(mean_D)) for sense, mean_D in means.items()}
-    return {sense: (mean_D / norms[sense]).astype(np.float16) for sense, mean_D in means.items() if norms[sense] > 0}
+    found = {sense: direction(mean_D) for sense, mean_D in means.items()}
+    return {sense: view_D for sense, view_D in found.items() if view_D is not None}

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from engines.cli.common import BundleArgument, JsonOption, errors_told, print_json
-from engines.cli.registry import history, promote, rollback
+from engines.cli.registry import adopt, history, promote, rollback
 
 if TYPE_CHECKING:
     from engines.bundle import Bundle
 
 app = typer.Typer(help="Model bundles: list, show, verify; promote and roll back.", no_args_is_help=True)
 app.command()(promote)
+app.command()(adopt)
 app.command()(rollback)
 app.command()(history)
 
@@ -98,5 +99,6 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "priors": bundle.priors,
         "known": {name: len(sense.row_NV) for name, sense in (bundle.known.senses if bundle.known else {}).items()},
         "categories": msgspec.to_builtins(bundle.calibration.categories),
+        "taught": msgspec.to_builtins(bundle.lessons),
         "notices": msgspec.to_builtins(bundle.notices),
     }

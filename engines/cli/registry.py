@@ -1,4 +1,4 @@
-"""`earshot bundle promote | rollback | history`: which bundle of a registry is current."""
+"""`earshot bundle promote | adopt | rollback | history`: which bundle of a registry is current."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from engines.cli.common import JsonOption, errors_told, print_json
+from engines.cli.common import BundleArgument, JsonOption, errors_told, print_json
 
 RegistryOption = Annotated[Path, typer.Option(help="The folder that `earshot learn` keeps.", exists=True)]
 BecauseOption = Annotated[str | None, typer.Option(help="Why, for the history.")]
@@ -46,6 +46,30 @@ def promote(
     for reason in entry.overridden:
         typer.echo(f"overridden: {reason}")
     typer.echo(f"current is {entry.bundle[:12]}; workers that run {registry / 'current'} take it at their next start")
+
+
+def adopt(
+    bundle: BundleArgument,
+    registry: Annotated[Path, typer.Option(help="A folder that `earshot learn` keeps, or a new one.")] = Path(
+        "registry"
+    ),
+    because: Annotated[
+        str | None, typer.Option(help="Why, for the history; needed where a bundle is current already.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a bundle from outside the current one: taught, calibrated or quantised, or the first of a new registry.
+
+    No gate is measured: that is for candidates of `earshot learn`. `earshot bundle rollback` takes it back.
+    """
+    from engines.learn.registry import Registry
+
+    with errors_told():
+        entry = Registry(registry).adopt(bundle, _now(), because)
+    if as_json:
+        print_json({"entry": entry, "current": str(registry / "current")})
+    else:
+        typer.echo(f"current is {entry.bundle[:12]}; workers that run {registry / 'current'} take it at next start")
 
 
 def rollback(

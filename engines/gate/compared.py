@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.answers import Answers, collect
+from engines.answers import Answers, Beside, beside, collect
 from engines.bundle import Bundle
 from engines.data.public.manifest import Row
 from engines.engine_set import EngineSet
@@ -79,7 +79,7 @@ class _Side:
     def __init__(self, bundle: Bundle, engines: EngineSet) -> None:
         self._bundle, self._engines = bundle, engines
         self._logits: list[Float32] = []
-        self._priors: list[Mapping[str, Float32]] = []
+        self._others: list[Beside] = []
 
     def perceive(
         self, inputs: Mapping[str, Mapping[str, Array]], batch: Sequence[Recorded]
@@ -93,8 +93,8 @@ class _Side:
     def decide(self, given: Mapping[str, Array], tokens: Sequence[ClipTokens]) -> dict[str, Array]:
         outputs = self._engines.fusion(given)
         self._logits += list(np.asarray(outputs["logits_NK"], np.float32))
-        self._priors += [item.priors for item in tokens]
+        self._others += [beside(item) for item in tokens]
         return outputs
 
     def answers(self, rows: Sequence[Row]) -> Answers:
-        return collect(self._bundle, rows, self._logits, self._priors)
+        return collect(self._bundle, rows, self._logits, self._others)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engines.bundle import read_manifest
 from engines.learn.margins import falls, read_margins
-from engines.learn.registry import ID_LETTERS, Entry, Registry
+from engines.learn.registry import BUNDLE, ID_LETTERS, Entry, Registry
 from engines.learn.report import Report
 
 
@@ -28,6 +29,11 @@ def reasons_against(registry: Registry, candidate: Path, report: Report) -> list
             f"it was compared with {report.current[:ID_LETTERS]}, current is {now.bundle[:ID_LETTERS]}; run the same "
             "`earshot learn` again, which compares anew and trains nothing twice"
         )
+    if lost := sorted(_taught(registry.current) - _taught(candidate / BUNDLE)):
+        found.append(
+            f"it lacks {', '.join(lost)}, which people taught the current bundle: teach the candidate "
+            f"({candidate / BUNDLE}) with a pool of its own, and `earshot bundle adopt` what comes of it"
+        )
     if not report.parity.is_kept:
         worst = {name: one.worst for name, one in report.parity.graphs.items()}
         far = max(worst, key=lambda name: worst[name])
@@ -37,6 +43,10 @@ def reasons_against(registry: Registry, candidate: Path, report: Report) -> list
             f"{report.parity.tolerance:.0e} may, and {flips} verdicts flip"
         )
     return found + falls(report.lines, read_margins(registry.folder))
+
+
+def _taught(bundle: Path) -> set[str]:
+    return set(read_manifest(bundle).taught)
 
 
 def promote(registry: Registry, prefix: str, at: str, because: str | None) -> Entry:

@@ -105,14 +105,21 @@ class Registry:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def adopt(self, bundle: str | Path, at: str) -> Entry:
-        """Copy a bundle in and make it the first current one. Raises `ValueError` when there is one already."""
+    def adopt(self, bundle: str | Path, at: str, because: str | None = None) -> Entry:
+        """Copy a bundle in and make it the current one, though nothing was measured of it here.
+
+        Raises `ValueError` when there is a current one already, unless a person says `because`.
+        """
         with self.locked():
-            if self._step():
-                raise ValueError(f"{self.folder}: has a current bundle already; promote a candidate instead")
-            source = Bundle.load(bundle)
-            folder = self._keep(source)
-            return self._point(folder, Entry(step=1, action="adopt", bundle=source.id, at=at))
+            before, source = self._step() or None, Bundle.load(bundle)
+            if before is not None and not (because or "").strip():
+                raise ValueError(
+                    f"{self.folder}: has a current bundle already, and of this one no gate was measured; promote a "
+                    "candidate instead, or say --because TEXT"
+                )
+            step = 1 + (before or 0)
+            entry = Entry(step=step, action="adopt", bundle=source.id, at=at, before=before, because=because)
+            return self._point(self._keep(source), entry)
 
     def promote(self, candidate: Path, at: str, because: str | None, overridden: tuple[str, ...]) -> Entry:
         """Make a candidate current; whether it may be is decided elsewhere. Call it inside `locked`."""

@@ -35,6 +35,7 @@ from engines.learn.stored import batches, judge_stored
 from engines.learn.view import write_view
 from engines.manifest import TOKENIZER
 from engines.parity import Parity
+from engines.taught import untaught
 from engines.training.features import TRAIN, VAL, FeatureSet, write_json
 from engines.training.recipes import STARTER, StarterRecipe
 from engines.training.starter import CHECKPOINT, WORDS, open_features, train_starter
@@ -143,12 +144,15 @@ def _trained(order: Order, run: Path, lineage: dict[str, Any], progress: Progres
 
 
 def _exported(run: Path, checkpoint: Path, current: Bundle) -> Path:
-    """The bundle; what towers judge by themselves is calibrated as in the current one, whose towers they are."""
+    """The bundle; what towers judge by themselves is calibrated as in the current one, whose towers they are.
+
+    What people taught that one rests on its own views, which training has changed.
+    """
     out = run / BUNDLE
     if not out.exists():
         part = run / f"{BUNDLE}.part"
         export_bundle(checkpoint, part)
-        manifest, categories = read_manifest(part), current.calibration.categories
+        manifest, categories = read_manifest(part), untaught(current.calibration.categories)
         if manifest.priors == current.priors:
             calibration = msgspec.structs.replace(manifest.calibration, categories=categories)
             save_manifest(part, msgspec.structs.replace(manifest, calibration=calibration), Bundle.load(part).classes)

@@ -22,6 +22,7 @@ from engines.calibration import Calibration, TaskCalibration
 from engines.data.public.manifest import read_dataset, read_rows
 from engines.manifest import Manifest
 from engines.spec import TASKS
+from engines.taught import TAUGHT
 from engines.training.calibrate import bent, calibrate_prior, calibrate_task, thresholds
 
 #: Labels of each kind without which a task keeps its calibration, and harmless clips without which a prior does.
@@ -68,7 +69,7 @@ def with_priors(calibration: Calibration, bundle: Bundle, found: Answers) -> Cal
     """The calibration with each category's priors fitted again where enough harmless clips have them."""
     categories = {
         task: {
-            category: {modality: _prior(calibration, bundle, found, task, category, modality) for modality in senses}
+            category: {sense: _beside(calibration, bundle, found, task, category, sense) for sense in senses}
             for category, senses in known.items()
         }
         for task, known in calibration.categories.items()
@@ -76,9 +77,12 @@ def with_priors(calibration: Calibration, bundle: Bundle, found: Answers) -> Cal
     return msgspec.structs.replace(calibration, categories=categories)
 
 
-def _prior(
+def _beside(
     calibration: Calibration, bundle: Bundle, found: Answers, task: str, category: str, modality: str
 ) -> TaskCalibration:
+    """What people taught is calibrated by what they taught it with."""
+    if modality == TAUGHT:
+        return calibration.categories[task][category][modality]
     k = TASKS.index(task)
     prior_M = found.priors[modality][:, bundle.priors[modality].index(category)].astype(np.float64)
     harmless_M = (found.labels_MK[:, k] == 0) & ~np.isnan(prior_M)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engines.calibration import Calibration, TaskCalibration
 from engines.spec import graph_specs
+from engines.taught import TAUGHT, Head, Taught
 from streamer.categories import Categories, raised
 from streamer.decide import decide
 from streamer.evidence import Naming
@@ -188,3 +189,60 @@ def test_a_score_is_never_below_the_networks_nor_a_counted_category(numbers: lis
     items = verdict(found).evidence
     assert [item.weight for item in items] == sorted((item.weight for item in items), reverse=True)
     assert all(0 <= item.weight <= 1 + 1e-6 for item in items)
+
+
+#: As alike as can be to the one video that was labelled yes; the other modality says nothing.
+HEAD = Head(
+    {"vision": np.zeros(2, np.float32), "audio": np.zeros(2, np.float32)},
+    {"vision": np.array([[1, 0]], np.float32), "audio": np.array([[0, 1]], np.float32)},
+    np.array([6.0], np.float32),
+    -3.0,
+)
+TAUGHT_TOO = Calibration(
+    tasks=CALIBRATION.tasks,
+    categories={"adult": {**CALIBRATION.categories["adult"], "vaping": {TAUGHT: TaskCalibration(bias=0.25)}}},
+)
+
+
+def taught(views: dict[Modality, tuple[float, float]], **policy: object) -> Scores:
+    two = {modality: np.array(view, np.float16) for modality, view in views.items()}
+    what = replace(fused(), embedding_D=np.ones(2, np.float32), views=two)
+    counted = PolicyOptions(**policy).counted(TAUGHT_TOO.categories)  # type: ignore[arg-type]
+    runner = ConstantRunner(graph_specs(8, 8, 1)["fusion"])
+    return Scorer(runner, Categories(TAUGHT_TOO, PRIORS, counted, Taught({"vaping": HEAD}))).score(what)
+
+
+def test_a_video_like_those_that_people_labelled_is_of_their_category() -> None:
+    found = taught({Modality.VISION: (1, 0), Modality.AUDIO: (0, 1)})
+    said = verdict(found)
+    assert said.categories["vaping"] == said.score == pytest.approx(sigmoid(6 - 3 + 0.25), abs=1e-5)
+    alone = sigmoid(6 / 2 - 3 + 0.25)
+    assert found.without_KM[ADULT, 0] == found.without_KM[ADULT, 1] == pytest.approx(alone, abs=1e-5), "the other half"
+    assert said.attribution[Modality.VISION] == said.attribution[Modality.AUDIO] > 0 == said.attribution[Modality.TEXT]
+
+
+@pytest.mark.parametrize(
+    ("modality", "view", "end_ms"), [(Modality.VISION, (1, 0), 2500), (Modality.AUDIO, (0, 1), 2880)]
+)
+def test_evidence_is_all_that_was_seen_or_heard(modality: Modality, view: tuple[float, float], end_ms: int) -> None:
+    said = verdict(taught({modality: view}))
+    item = next(item for item in said.evidence if item.name == "vaping")
+    assert (item.modality, item.start_ms, item.end_ms) == (modality, 0, end_ms)
+    assert item.weight == pytest.approx(1 - sigmoid(-4 / 1.5 + 0.4) / (said.score or 1), abs=1e-4)
+
+
+def test_what_looks_otherwise_is_not_called_by_its_name() -> None:
+    said = verdict(taught({Modality.VISION: (0, 1)}))
+    assert said.categories["vaping"] == pytest.approx(sigmoid(-3 + 0.25), abs=1e-5)
+    assert all(item.name != "vaping" for item in said.evidence)
+
+
+def test_a_video_without_the_senses_is_not_judged_by_them() -> None:
+    found = taught({Modality.TEXT: (1, 0)})
+    assert [category.name for category in found.categories[ADULT]] == ["sexual", "violent"]
+
+
+def test_what_people_taught_counts_only_where_the_policy_says_so() -> None:
+    found = taught({Modality.VISION: (1, 0)}, adult={"categories": ["sexual"]})
+    assert found.scores_K[ADULT] == found.network_K[ADULT] < 0.5
+    assert verdict(found).categories["vaping"] == pytest.approx(sigmoid(0.25), abs=1e-5)

@@ -24,6 +24,7 @@ from engines.cli.evaluate_select import select, select_speed
 from engines.cli.long import long
 from engines.cli.novelty import novelty
 from engines.cli.pseudo import pseudo
+from engines.cli.teaching import teaching
 
 if TYPE_CHECKING:
     from engines.bundle import Bundle
@@ -192,6 +193,7 @@ def shots(
 app.command()(select)
 app.command("select-speed")(select_speed)
 app.command()(pseudo)
+app.command("teach")(teaching)
 app.command()(long)
 app.command()(novelty)
 app.command()(drift)

@@ -32,7 +32,7 @@ from engines.training.features import FeatureBatch, FeatureSet
 BATCH = 32
 MEDIA = ("vision", "audio")
 #: How each modality's tokens and mask are called in the fusion graph.
-_AXES = {"vision": ("NVD", "mask_NV"), "audio": ("NAD", "mask_NA")}
+_AXES = {"vision": ("NVD", "mask_NV"), "audio": ("NAD", "mask_NA"), "text": ("NLD", "mask_NL")}
 CUT, TOKENS = "LayerNormalization", "tokens_FPD"
 
 Float32 = NDArray[np.float32]
@@ -42,7 +42,7 @@ Float32 = NDArray[np.float32]
 class Said:
     """Of some clips: logits_NK float32, embedding_ND float32 with unit norm.
 
-    pooled: of each of `MEDIA` the tokens' mean as of `pooled_tokens`, float32 (N, D); NaN where a clip lacks it.
+    pooled: of each modality the tokens' mean as of `pooled_tokens`, float32 (N, D); NaN where a clip lacks it.
     """
 
     logits_NK: Float32
@@ -78,11 +78,11 @@ def judge_batches(
             inputs = _fusion_inputs(engines, batch)
             outputs = engines["fusion"](inputs)
             parts.append([outputs[name] for name in ("logits_NK", "embedding_ND")])
-            pooled.append([_pooled(inputs, name) for name in MEDIA])
+            pooled.append([_pooled(inputs, name) for name in _AXES])
             on_batch()
     logits_NK, embedding_ND = (np.asarray(np.concatenate(rows), np.float32) for rows in zip(*parts, strict=True))
     columns = (np.concatenate(rows) for rows in zip(*pooled, strict=True))
-    return Said(logits_NK, embedding_ND, dict(zip(MEDIA, columns, strict=True)))
+    return Said(logits_NK, embedding_ND, dict(zip(_AXES, columns, strict=True)))
 
 
 def batches(clips: int) -> int:

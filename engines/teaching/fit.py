@@ -1,7 +1,7 @@
-"""Labels and views -> a head, which senses it reads, and how well it does on videos that it was not taught with.
+"""Labels and views -> a head, which senses it reads, and what it says of videos that it was not taught with.
 
-Every number that is told, and the calibration, come from heads that have not seen the video: cross-validation, within
-which the senses are chosen anew in each part.
+What is said of a labelled video comes from heads that have not seen it: cross-validation, within which the senses are
+chosen anew in each part.
 
 Shape letters: L labelled videos, D embedding size, R repeats.
 """
@@ -25,64 +25,68 @@ FOLDS, INNER_FOLDS = 5, 4
 REPEATS, MANY = 3, 300
 
 Bool = NDArray[np.bool_]
+Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Senses = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A head; held_RL: float64, log odds of each labelled video by heads that were taught without it."""
+class Examples:
+    """What there is to learn from: by sense the mean (D,) of a pool's views, and what differs from it (L, D).
 
-    head: Head
-    held_RL: Float64
-
-
-def fit(
-    view_LD: Mapping[str, Float32],
-    mean_D: Mapping[str, Float32],
-    label_L: Bool,
-    rng: np.random.Generator,
-    on_fold: Callable[[], None] = lambda: None,
-) -> Fitted:
-    """Teach a head. view_LD: by sense, a row for each labelled video, zeros where it lacks the sense.
-
-    `on_fold` is called `folds` times. Raises `ValueError` for fewer than `FEWEST` labels of either kind, and where
-    scikit-learn is not installed.
+    A row is zero where a video lacks the sense.
     """
-    yes, no = int(label_L.sum()), int((~label_L).sum())
-    if min(yes, no) < FEWEST:
-        raise ValueError(f"labels: came {yes} of yes and {no} of no, expected {FEWEST} or more of each")
-    row_LD = {
-        name: np.where(view.any(1, keepdims=True), apart(view, mean_D[name]), 0) for name, view in view_LD.items()
-    }
-    kernels = {name: likeness(rows, rows, (rows.shape[1],)) for name, rows in row_LD.items()}
-    held_RL = np.stack([_held_out(kernels, label_L, rng, on_fold) for _ in range(repeats(len(label_L)))])
-    senses = _chosen(kernels, label_L, rng)
-    weight_L, bias = fitted(_together(kernels, senses), label_L.astype(np.float32), PENALTY)
-    means, rows = ({name: part[name] for name in senses} for part in (dict(mean_D), row_LD))
-    return Fitted(Head(means, rows, weight_L, bias), held_RL)
+
+    mean_D: Mapping[str, Float32]
+    row_LD: Mapping[str, Float32]
+    label_L: Bool
+
+    @classmethod
+    def of(cls, view_LD: Mapping[str, Float32], mean_D: Mapping[str, Float32], label_L: Bool) -> Examples:
+        """view_LD: zeros where a video lacks it. Raises `ValueError` for fewer than `FEWEST` of either label."""
+        yes, no = int(label_L.sum()), int((~label_L).sum())
+        if min(yes, no) < FEWEST:
+            raise ValueError(f"labels: came {yes} of yes and {no} of no, expected {FEWEST} or more of each")
+        rows = {name: apart(view, mean_D[name]) * view.any(axis=1, keepdims=True) for name, view in view_LD.items()}
+        return cls(mean_D, rows, label_L)
+
+    def kernels(self) -> dict[str, Float32]:
+        """How alike they are in each sense, (L, L)."""
+        return {name: likeness(rows, rows, (rows.shape[1],)) for name, rows in self.row_LD.items()}
 
 
-def repeats(labels: int) -> int:
-    """R of so many labels."""
-    return REPEATS if labels <= MANY else 1
+def taught(examples: Examples, rng: np.random.Generator) -> Head:
+    """The head. Raises `ValueError` where scikit-learn is not installed."""
+    kernels = examples.kernels()
+    senses = _chosen(kernels, examples.label_L, rng)
+    weight_L, bias = fitted(_together(kernels, senses), examples.label_L.astype(np.float32), PENALTY)
+    means, rows = ({name: part[name] for name in senses} for part in (examples.mean_D, examples.row_LD))
+    return Head(means, rows, weight_L, bias)
+
+
+def held_out(examples: Examples, rng: np.random.Generator, on_fold: Callable[[], None] = lambda: None) -> Float64:
+    """float64 (R, L): log odds of each labelled video by heads that were taught without it.
+
+    `on_fold` is called `folds` times.
+    """
+    kernels, label_L = examples.kernels(), examples.label_L
+    said_RL = np.zeros((_repeats(len(label_L)), len(label_L)))
+    for said_L in said_RL:
+        for part in _parts(label_L, FOLDS, rng):
+            rest = np.setdiff1d(np.arange(len(label_L)), part)
+            inside = {name: kernel[np.ix_(rest, rest)] for name, kernel in kernels.items()}
+            said_L[part] = _said(kernels, _chosen(inside, label_L[rest], rng), label_L, rest, part)
+            on_fold()
+    return said_RL
 
 
 def folds(labels: int) -> int:
     """How often `on_fold` is called for so many labels."""
-    return FOLDS * repeats(labels)
+    return FOLDS * _repeats(labels)
 
 
-def _held_out(
-    kernels: Mapping[str, Float32], label_L: Bool, rng: np.random.Generator, on_fold: Callable[[], None]
-) -> Float64:
-    said_L = np.zeros(len(label_L))
-    for part in _parts(label_L, FOLDS, rng):
-        rest = np.setdiff1d(np.arange(len(label_L)), part)
-        inside = {name: kernel[np.ix_(rest, rest)] for name, kernel in kernels.items()}
-        said_L[part] = _said(kernels, _chosen(inside, label_L[rest], rng), label_L, rest, part)
-        on_fold()
-    return said_L
+def _repeats(labels: int) -> int:
+    return REPEATS if labels <= MANY else 1
 
 
 def _chosen(kernels: Mapping[str, Float32], label_L: Bool, rng: np.random.Generator) -> Senses:
@@ -97,13 +101,11 @@ def _chosen(kernels: Mapping[str, Float32], label_L: Bool, rng: np.random.Genera
             total += float(np.logaddexp(0, -sign_L[part] * _said(kernels, senses, label_L, rest, part)).sum())
         return total
 
-    present = [name for name in SENSES if name in kernels]
-    return min((some for count in range(1, len(present) + 1) for some in combinations(present, count)), key=surprise)
+    there = [name for name in SENSES if name in kernels]
+    return min((some for count in range(1, len(there) + 1) for some in combinations(there, count)), key=surprise)
 
 
-def _said(
-    kernels: Mapping[str, Float32], senses: Senses, label_L: Bool, rest: NDArray[np.int64], part: NDArray[np.int64]
-) -> Float64:
+def _said(kernels: Mapping[str, Float32], senses: Senses, label_L: Bool, rest: Int64, part: Int64) -> Float64:
     """Log odds of a part by a head that was taught with the rest."""
     kernel_LL = _together(kernels, senses)
     weight, bias = fitted(kernel_LL[np.ix_(rest, rest)], label_L[rest].astype(np.float32), PENALTY)
@@ -114,7 +116,7 @@ def _together(kernels: Mapping[str, Float32], senses: Senses) -> Float32:
     return np.asarray(np.mean([kernels[name] for name in senses], axis=0), np.float32)
 
 
-def _parts(label_L: Bool, count: int, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
+def _parts(label_L: Bool, count: int, rng: np.random.Generator) -> Sequence[Int64]:
     """So many parts with the same share of either label, by chance."""
     number_L = np.empty(len(label_L), np.int64)
     for kind in (True, False):

@@ -10,7 +10,8 @@ import numpy as np
 
 from engines.calibration import TaskCalibration
 from engines.pilot.uncertainty import Reach, share
-from engines.teaching.fit import Fitted
+from engines.taught import Head
+from engines.teaching.fit import Float64
 from engines.teaching.material import Material
 
 
@@ -29,19 +30,21 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     unlabelled: Reach | None
 
 
-def measure(material: Material, fitted: Fitted, calibration: TaskCalibration, threshold: float) -> Measured:
-    """threshold: of the task, in [0, 1]."""
+def measure(
+    material: Material, head: Head, held_RL: Float64, calibration: TaskCalibration, threshold: float
+) -> Measured:
+    """held_RL: what heads said that were taught without the video. threshold: of the task, in [0, 1]."""
     from sklearn.metrics import average_precision_score
 
     least = (np.log(threshold / (1 - threshold)) - calibration.bias) * calibration.temperature
-    label_L, reach_RL = material.label_L, fitted.held_RL >= least
+    label_L, reach_RL = material.label_L, held_RL >= least
     others = material.others()
-    called = int((fitted.head.logits(others) >= least).sum()) if others else 0
+    called = int((head.logits(others) >= least).sum()) if others else 0
     return Measured(
         threshold=threshold,
         found=share(float(reach_RL[:, label_L].sum(1).mean()), int(label_L.sum())),
         alarms=share(float(reach_RL[:, ~label_L].sum(1).mean()), int((~label_L).sum())),
-        average_precision=float(np.mean([average_precision_score(label_L, held_L) for held_L in fitted.held_RL])),
+        average_precision=float(np.mean([average_precision_score(label_L, held_L) for held_L in held_RL])),
         base=float(label_L.mean()),
         unlabelled=share(called, len(others)) if others else None,
     )

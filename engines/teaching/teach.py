@@ -14,8 +14,8 @@ from engines.active.pool import Pool
 from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.calibration import TaskCalibration
 from engines.manifest import HEADS, Manifest
-from engines.taught import TAUGHT, Lesson, Taught
-from engines.teaching.fit import Fitted, fit, folds
+from engines.taught import TAUGHT, Head, Lesson, Taught
+from engines.teaching.fit import Examples, Float64, folds, held_out, taught
 from engines.teaching.material import Material, gather
 from engines.teaching.measure import Measured, measure
 from engines.teaching.told import Told
@@ -40,17 +40,17 @@ def teach(
     if wish.name in _known_to_towers(manifest):
         raise ValueError(f"category {wish.name}: the bundle's towers know it already; choose another name")
     material = gather(bundle, pool, told, wish.senses)
-    on_fold = on_start(folds(len(material.label_L)))
+    examples = Examples.of(material.labelled, material.means, material.label_L)
     rng = np.random.default_rng(wish.seed)
-    fitted = fit(material.labelled, material.means, material.label_L, rng, on_fold)
-    calibration = _calibrated(fitted, material, wish)
-    measured = measure(material, fitted, calibration, bundle.thresholds[wish.task])
+    held_RL, head = held_out(examples, rng, on_start(folds(len(examples.label_L)))), taught(examples, rng)
+    calibration = _calibrated(held_RL, material, wish)
+    measured = measure(material, head, held_RL, calibration, bundle.thresholds[wish.task])
     out.mkdir(parents=True, exist_ok=True)
     if out.resolve() != source.resolve():
         for name in set(manifest.file_names) - {HEADS}:
             shutil.copyfile(source / name, out / name)
-    Taught({**bundle.taught.heads, wish.name: fitted.head}).save(out / HEADS)
-    save_manifest(out, _with(manifest, material, wish, fitted, calibration), bundle.classes)
+    Taught({**bundle.taught.heads, wish.name: head}).save(out / HEADS)
+    save_manifest(out, _with(manifest, material, wish, head, calibration), bundle.classes)
     return read_manifest(out), measured
 
 
@@ -58,14 +58,14 @@ def _known_to_towers(manifest: Manifest) -> set[str]:
     return {name for of_task in manifest.calibration.categories.values() for name in of_task} - set(manifest.taught)
 
 
-def _calibrated(fitted: Fitted, material: Material, wish: Wish) -> TaskCalibration:
+def _calibrated(held_RL: Float64, material: Material, wish: Wish) -> TaskCalibration:
     """Temperature and bias under which a head's log odds come to probabilities, where the category has its share.
 
     Raises `ValueError` where held-out videos of the category score no higher than others.
     """
-    labels_RL = np.broadcast_to(material.label_L, fitted.held_RL.shape)
+    labels_RL = np.broadcast_to(material.label_L, held_RL.shape)
     try:
-        found = calibrate_task(fitted.held_RL.ravel(), labels_RL.ravel().astype(np.float64))
+        found = calibrate_task(held_RL.ravel(), labels_RL.ravel().astype(np.float64))
     except ValueError as error:
         raise ValueError(
             f"category {wish.name}: videos that were labelled yes cannot be told from the others by their picture, "
@@ -81,10 +81,10 @@ def _log_odds(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def _with(manifest: Manifest, material: Material, wish: Wish, fitted: Fitted, calibration: TaskCalibration) -> Manifest:
+def _with(manifest: Manifest, material: Material, wish: Wish, head: Head, calibration: TaskCalibration) -> Manifest:
     lesson = Lesson(
         task=wish.task,
-        senses=fitted.head.senses,
+        senses=head.senses,
         labels=material.counts,
         share=float(material.label_L.mean()) if wish.share is None else wish.share,
         of=material.of,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from engines.cli.common import BundleArgument, JsonOption, errors_told, need_pac
 
 if TYPE_CHECKING:
     from engines.active.pool import Pool
+    from engines.active.pool_file import Rejected
     from engines.manifest import Manifest
     from engines.pilot.uncertainty import Reach
     from engines.teaching.measure import Measured
@@ -64,18 +65,14 @@ def teach(
         wish = Wish(name=name, task=task, share=share, senses=tuple(sense or SENSES), seed=seed)
         videos, broken = read_pool(pool)
         told = _told(videos, labels, task)
-        rejected = _listed(told, out)
+        _tell_rejected(pool, broken, told, out)
         manifest, measured = taught(find(bundle), videos, told, wish, out, start)
     if as_json:
-        lesson = manifest.taught[name]
-        lines = {"labels": len(told.rejected), "pool": len(broken)}
-        print_json({"bundle": str(out), "id": manifest.id, "taught": lesson, "measured": measured, "rejected": lines})
-        return
-    if broken:
-        typer.echo(f"earshot: left out {len(broken)} broken rows of {pool}; first: {broken[0].problem}", err=True)
-    if rejected is not None:
-        typer.echo(f"earshot: left out {len(told.rejected)} rows of {labels}, listed in {rejected}", err=True)
-    _tell(manifest, measured, name, out)
+        rows = {"labels": len(told.rejected), "pool": len(broken)}
+        said = {"taught": manifest.taught[name], "measured": measured, "rejected": rows}
+        print_json({"bundle": str(out), "id": manifest.id, **said})
+    else:
+        _tell(manifest, measured, name, out)
 
 
 def _told(pool: Pool, labels: Path | None, task: str) -> Told:
@@ -87,10 +84,15 @@ def _told(pool: Pool, labels: Path | None, task: str) -> Told:
     return Told({video_id: bool(value) for video_id, value in values if value in (0, 1)})
 
 
-def _listed(told: Told, out: Path) -> Path | None:
+def _tell_rejected(pool: Path, broken: Sequence[Rejected], told: Told, out: Path) -> None:
+    """Labels that cannot be used go into a file beside the bundle."""
     from engines.data.rows import write_rejected
 
-    return write_rejected(told.rejected, out.with_name(f"{out.name}.rejected.jsonl"))
+    listed = write_rejected(told.rejected, out.with_name(f"{out.name}.rejected.jsonl"))
+    if broken:
+        typer.echo(f"earshot: left out {len(broken)} broken rows of {pool}; first: {broken[0].problem}", err=True)
+    if listed is not None:
+        typer.echo(f"earshot: left out {len(told.rejected)} labels, listed in {listed}", err=True)
 
 
 def _tell(manifest: Manifest, measured: Measured, name: str, out: Path) -> None:

@@ -53,7 +53,7 @@ def running(parts: Parts, stack: ExitStack, options: Any, *sets: EngineSet) -> P
         judgement=Judgement(options.policy, {task: parts.bundle.thresholds[task] for task in TASKS}, parts.lineage),
         secret=b"s" * 32,
     )
-    return Parts(pipeline, parts.bundle, parts.sandbox, parts.recaller, parts.lineage)
+    return Parts(pipeline, parts.bundle, parts.sandbox, parts.lineage)
 
 
 def _owned(parts: Parts, engines: EngineSet, options: Any) -> tuple[Embedder, Scorer]:

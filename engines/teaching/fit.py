@@ -8,26 +8,20 @@ Shape letters: L labelled videos, D embedding size, R repeats.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engines.active.kernel import PENALTY, fitted, likeness
+from engines.active.kernel import PENALTY, fitted
+from engines.active.senses import Bool, Float64, alike, deciding, said, shared_out, together
 from engines.taught import SENSES, Float32, Head, apart
 
 #: Labels of either kind without which nothing can be said.
 FEWEST = 8
-FOLDS, INNER_FOLDS = 5, 4
+FOLDS = 5
 #: How often all is shared out anew, and above how many labels once is enough.
 REPEATS, MANY = 3, 300
-
-Bool = NDArray[np.bool_]
-Int64 = NDArray[np.int64]
-Float64 = NDArray[np.float64]
-Senses = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,19 +41,19 @@ class Examples:
         yes, no = int(label_L.sum()), int((~label_L).sum())
         if min(yes, no) < FEWEST:
             raise ValueError(f"labels: came {yes} of yes and {no} of no, expected {FEWEST} or more of each")
-        rows = {name: apart(view, mean_D[name]) * view.any(axis=1, keepdims=True) for name, view in view_LD.items()}
+        there = ((name, view_LD[name]) for name in SENSES if name in view_LD)
+        rows = {name: apart(view, mean_D[name]) * view.any(axis=1, keepdims=True) for name, view in there}
         return cls(mean_D, rows, label_L)
 
     def kernels(self) -> dict[str, Float32]:
         """How alike they are in each sense, (L, L)."""
-        return {name: likeness(rows, rows, (rows.shape[1],)) for name, rows in self.row_LD.items()}
+        return {name: alike(rows) for name, rows in self.row_LD.items()}
 
 
 def taught(examples: Examples, rng: np.random.Generator) -> Head:
     """The head. Raises `ValueError` where scikit-learn is not installed."""
-    kernels = examples.kernels()
-    senses = _chosen(kernels, examples.label_L, rng)
-    weight_L, bias = fitted(_together(kernels, senses), examples.label_L.astype(np.float32), PENALTY)
+    senses = deciding(examples.row_LD, examples.label_L, rng)
+    weight_L, bias = fitted(together(examples.kernels(), senses), examples.label_L.astype(np.float32), PENALTY)
     means, rows = ({name: part[name] for name in senses} for part in (examples.mean_D, examples.row_LD))
     return Head(means, rows, weight_L, bias)
 
@@ -72,10 +66,11 @@ def held_out(examples: Examples, rng: np.random.Generator, on_fold: Callable[[],
     kernels, label_L = examples.kernels(), examples.label_L
     said_RL = np.zeros((_repeats(len(label_L)), len(label_L)))
     for said_L in said_RL:
-        for part in _parts(label_L, FOLDS, rng):
+        for part in shared_out(label_L, FOLDS, rng):
             rest = np.setdiff1d(np.arange(len(label_L)), part)
-            inside = {name: kernel[np.ix_(rest, rest)] for name, kernel in kernels.items()}
-            said_L[part] = _said(kernels, _chosen(inside, label_L[rest], rng), label_L, rest, part)
+            inside = {name: rows[rest] for name, rows in examples.row_LD.items()}
+            senses = deciding(inside, label_L[rest], rng)
+            said_L[part] = said(together(kernels, senses), label_L, part)
             on_fold()
     return said_RL
 
@@ -87,39 +82,3 @@ def folds(labels: int) -> int:
 
 def _repeats(labels: int) -> int:
     return REPEATS if labels <= MANY else 1
-
-
-def _chosen(kernels: Mapping[str, Float32], label_L: Bool, rng: np.random.Generator) -> Senses:
-    """The senses whose heads are least surprised by labels that they have not seen."""
-    parts = _parts(label_L, INNER_FOLDS, rng)
-    sign_L = np.where(label_L, 1.0, -1.0)
-
-    def surprise(senses: Senses) -> float:
-        total = 0.0
-        for part in parts:
-            rest = np.setdiff1d(np.arange(len(label_L)), part)
-            total += float(np.logaddexp(0, -sign_L[part] * _said(kernels, senses, label_L, rest, part)).sum())
-        return total
-
-    there = [name for name in SENSES if name in kernels]
-    return min((some for count in range(1, len(there) + 1) for some in combinations(there, count)), key=surprise)
-
-
-def _said(kernels: Mapping[str, Float32], senses: Senses, label_L: Bool, rest: Int64, part: Int64) -> Float64:
-    """Log odds of a part by a head that was taught with the rest."""
-    kernel_LL = _together(kernels, senses)
-    weight, bias = fitted(kernel_LL[np.ix_(rest, rest)], label_L[rest].astype(np.float32), PENALTY)
-    return np.asarray(kernel_LL[np.ix_(part, rest)] @ weight + bias, np.float64)
-
-
-def _together(kernels: Mapping[str, Float32], senses: Senses) -> Float32:
-    return np.asarray(np.mean([kernels[name] for name in senses], axis=0), np.float32)
-
-
-def _parts(label_L: Bool, count: int, rng: np.random.Generator) -> Sequence[Int64]:
-    """So many parts with the same share of either label, by chance."""
-    number_L = np.empty(len(label_L), np.int64)
-    for kind in (True, False):
-        places = rng.permutation(np.flatnonzero(label_L == kind))
-        number_L[places] = np.arange(len(places)) % count
-    return [np.flatnonzero(number_L == number) for number in range(count)]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from engines.active.senses import Float64
 from engines.calibration import TaskCalibration
 from engines.pilot.uncertainty import Reach, share
 from engines.taught import Head
-from engines.teaching.fit import Float64
 from engines.teaching.material import Material
 
 

@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 
 from engines.active.pool import Pool
+from engines.active.senses import Float64
 from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.calibration import TaskCalibration
 from engines.manifest import HEADS, Manifest
 from engines.taught import TAUGHT, Head, Lesson, Taught
-from engines.teaching.fit import Examples, Float64, folds, held_out, taught
+from engines.teaching.fit import Examples, folds, held_out, taught
 from engines.teaching.material import Material, gather
 from engines.teaching.measure import Measured, measure
 from engines.teaching.told import Told

@@ -17,7 +17,10 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / truth.file for truth in render_world(folder, clips=3, seed=5)]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _logs() -> None:
-    """As in production. Left to itself, structlog prints all variables of all frames of a traceback, for seconds."""
+    """As in production, whatever a command has set before.
+
+    Left to itself, structlog prints all variables of all frames of a traceback, for seconds.
+    """
     configure_logs("info", "console")

@@ -23,14 +23,16 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 	@mkdir -p out
 	$(BIN)/earshot demo --report out/demo.html
 
-# What is slow goes one by one to whoever is free: the longest take as long as a hundred others.
+# One process more than cores, as some tests wait for a broker. A file's quick tests share what they make; what is slow goes one by one
+# to whoever is free: the longest take as long as a hundred others.
+WORKERS = $(shell echo $$(($$(nproc) + 1)))
 test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
-	$(PYTEST) -n auto -m "$(FAST)"
-	$(PYTEST) -n auto --dist loadgroup -m "not ($(FAST))"
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "$(FAST)"
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not ($(FAST))"
 
 test-fast: $(TOOLS) ## the tests that need no service and little time
-	$(PYTEST) -n auto -m "$(FAST)"
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "$(FAST)"
 
 lint: $(TOOLS) ## style
 	$(BIN)/ruff check .

@@ -12,14 +12,12 @@ import numpy as np
 from engines.active.allocate import Pick
 from engines.active.broaden import Lsb
 from engines.active.index import Index, neighbours_in
-from engines.active.kernel import KernelHead
 from engines.active.learner import committee
 from engines.active.memory import Memory
 from engines.active.pool import FUSED, Pool, Situation
 from engines.active.reasons import Explainer, Like
-from engines.active.senses import deciding
+from engines.active.senses import SensesHead, side_by_side
 from engines.active.strategies import PUBLISHED
-from engines.active.vectors import Float32
 from engines.spec import TASKS
 
 LSB = Lsb.name
@@ -132,35 +130,15 @@ def _with_scores(situation: Situation, wish: Wish, rng: np.random.Generator) -> 
     lacking = bool(np.isnan(situation.score_N).all())
     if not both or not (lacking or wish.strategy == "bald"):
         return situation, False
-    known = situation.labelled
-    head, rows_NF = _readable(situation, rng)
+    # The embedding keeps what its tasks need; of a policy that the network does not know, single senses tell far more.
+    widths, rows_NF = side_by_side(situation.views or {FUSED: situation.embedding_ND})
+    head, known = SensesHead(widths), situation.labelled
     if wish.strategy == "bald":
         situation = replace(situation, committee_EN=committee(head, rows_NF, situation.label_N, rng))
     if not lacking:
         return situation, False
     head = head.fit(rows_NF[known], situation.label_N[known], rng)
     return replace(situation, score_N=head.scores(rows_NF)), True
-
-
-def _readable(situation: Situation, rng: np.random.Generator) -> tuple[KernelHead, Float32]:
-    """A head, and what it reads of each video, (N, F): the senses in which labelled videos differ, where the pool has
-    views of them, else the fused embedding.
-
-    The embedding keeps what its tasks need; of a policy that the network does not know, single senses tell far more.
-    """
-    spaces = {name: _middled(rows_NV) for name, rows_NV in (situation.views or {FUSED: situation.embedding_ND}).items()}
-    label_L = situation.label_N[situation.labelled] == 1
-    known = {name: rows_NV[situation.labelled] for name, rows_NV in spaces.items()}
-    senses = deciding(known, label_L, rng)
-    widths = tuple(spaces[name].shape[1] for name in senses)
-    return KernelHead(widths), np.concatenate([spaces[name] for name in senses], axis=1)
-
-
-def _middled(rows_NV: Float32) -> Float32:
-    """Less the mean of the videos that have the sense; zeros stay zeros."""
-    has_N1 = rows_NV.any(axis=1, keepdims=True)
-    mean_V = rows_NV.sum(axis=0) / max(int(has_N1.sum()), 1)
-    return np.asarray((rows_NV - mean_V) * has_N1, np.float32)
 
 
 def _request(pool: Pool, situation: Situation, wish: Wish, pick: Pick, explainer: Explainer) -> Request:

@@ -1,18 +1,19 @@
 """In which senses do labelled videos differ? Found by cross-validation of heads on each choice of them.
 
-Shape letters: L labelled videos.
+Shape letters: N videos, L labelled videos, V size of a sense, F features.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.active.kernel import PENALTY, fitted, likeness
-from engines.active.vectors import Float32, Int64
+from engines.active.vectors import Float32, Int64, chunks
 
 #: Labels that are looked at; more change the choice no more, and take their square in memory.
 MOST = 600
@@ -24,14 +25,80 @@ Float64 = NDArray[np.float64]
 Senses = tuple[str, ...]
 
 
-def deciding(rows: Mapping[str, Float32], label_L: Bool, rng: np.random.Generator) -> Senses:
+@dataclass(frozen=True)
+class SensesHead:
+    """A `engines.active.learner.Head` that reads the senses in which the labels differ.
+
+    Features: senses side by side, of the given widths, each with mean 0 and zeros where a video lacks it; before them
+    one column of log odds that another judge gives, where `trust` is not 0: how much of their product adds to likeness.
+    only: senses that it reads; empty: those that it finds.
+    """
+
+    widths: Mapping[str, int]
+    trust: float = 0.0
+    only: Senses = ()
+    label_LF: Float32 | None = None
+    weight_L: Float32 | None = None
+    bias: float = 0.0
+
+    def fit(self, feature_LF: Float32, label_L: Float32, rng: np.random.Generator) -> SensesHead:
+        """As of `Head`; `only` then says what it reads. Raises `ValueError` for labels of one kind."""
+        rows, beside_LL = self._apart(feature_LF), self._beside(feature_LF, feature_LF)
+        senses = self.only or deciding(rows, label_L == 1, rng, beside_LL)
+        kernel_LL = together({name: alike(rows[name]) for name in senses}, senses) + beside_LL
+        weight_L, bias = fitted(kernel_LL, label_L, PENALTY)
+        return replace(self, only=senses, label_LF=feature_LF, weight_L=weight_L, bias=bias)
+
+    def scores(self, feature_NF: Float32) -> Float32:
+        """As of `Head`. Raises `ValueError` before `fit`."""
+        return np.asarray(1 / (1 + np.exp(-np.clip(self.logits(feature_NF), -60, 60))), np.float32)
+
+    def logits(self, feature_NF: Float32) -> Float32:
+        """float32 (N,), of which `scores` are the sigmoid. Raises `ValueError` before `fit`."""
+        if self.label_LF is None or self.weight_L is None:
+            raise ValueError("head: came no labels, expected `fit` before `scores`")
+        known, logit_N = self._apart(self.label_LF), np.empty(len(feature_NF), np.float32)
+        for part in chunks(len(feature_NF), len(self.label_LF)):
+            rows = self._apart(feature_NF[part])
+            like = [likeness(rows[name], known[name], (self.widths[name],)) for name in self.only]
+            logit_N[part] = (np.mean(like, axis=0) + self._beside(feature_NF[part], self.label_LF)) @ self.weight_L
+        return logit_N + np.float32(self.bias)
+
+    def _apart(self, feature_NF: Float32) -> dict[str, Float32]:
+        ends = np.cumsum([int(self.trust != 0), *self.widths.values()]).tolist()
+        return {name: feature_NF[:, start:end] for name, start, end in zip(self.widths, ends, ends[1:], strict=False)}
+
+    def _beside(self, feature_NF: Float32, other_MF: Float32) -> Float32:
+        if not self.trust:
+            return np.zeros((len(feature_NF), len(other_MF)), np.float32)
+        return np.asarray(self.trust * np.outer(feature_NF[:, 0], other_MF[:, 0]), np.float32)
+
+
+def side_by_side(spaces: Mapping[str, NDArray[np.floating]]) -> tuple[dict[str, int], Float32]:
+    """Widths and features, (N, F), of spaces (N, V) that are zero where a video lacks a sense; their means taken away.
+
+    A mean is of the videos that have the sense.
+    """
+    middled = []
+    for rows_NV in spaces.values():
+        has_N1 = rows_NV.any(axis=1, keepdims=True)
+        mean_V = rows_NV.sum(axis=0) / max(int(has_N1.sum()), 1)
+        middled.append(np.asarray((rows_NV - mean_V) * has_N1, np.float32))
+    return {name: rows_NV.shape[1] for name, rows_NV in spaces.items()}, np.concatenate(middled, axis=1)
+
+
+def deciding(
+    rows: Mapping[str, Float32], label_L: Bool, rng: np.random.Generator, beside_LL: Float32 | None = None
+) -> Senses:
     """The senses whose heads are least surprised by labels that they have not seen; all where labels are too few.
 
-    rows: by sense, what a head would read of the labelled videos, (L, V).
+    rows: by sense, what a head would read of the labelled videos, (L, V). beside_LL: what adds to any likeness.
     """
+    beside_LL = np.zeros((len(label_L), len(label_L)), np.float32) if beside_LL is None else beside_LL
     if len(label_L) > MOST:
         some = shared_out(label_L, -(-len(label_L) // MOST), rng)[0]
         rows, label_L = {name: rows_LV[some] for name, rows_LV in rows.items()}, label_L[some]
+        beside_LL = beside_LL[np.ix_(some, some)]
     if min(label_L.sum(), (~label_L).sum()) < FOLDS:
         return tuple(rows)
     kernels = {name: alike(rows_LV) for name, rows_LV in rows.items()}
@@ -41,7 +108,7 @@ def deciding(rows: Mapping[str, Float32], label_L: Bool, rng: np.random.Generato
     def surprise(senses: Senses) -> float:
         said_L = np.zeros(len(label_L))
         for part in parts:
-            said_L[part] = said(together(kernels, senses), label_L, part)
+            said_L[part] = said(together(kernels, senses) + beside_LL, label_L, part)
         return float(np.logaddexp(0, -sign_L * said_L).sum())
 
     names = list(rows)

@@ -1,16 +1,20 @@
-"""A head from a few dozen labels on the fused embeddings, and thresholds by cost; judged on held-out videos only.
+"""A head from a few dozen labels on what was perceived, and thresholds by cost; judged on held-out videos only.
 
-Shape letters: N videos, D embedding size, R repeats.
+Shape letters: N videos, V size of a space, F features, R repeats.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold
+
+from engines.active.pool import FUSED
+from engines.active.senses import SensesHead, side_by_side
+from engines.active.vectors import Float32
 
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -18,9 +22,11 @@ Bool = NDArray[np.bool_]
 FOLDS, REPEATS = 5, 5
 #: Fewer videos of either class than this cannot be shared out to folds in a way that says anything.
 FEWEST = 5
-#: Inverse strength of the penalty, and how much less of it the shipped logit bears: between what is best where the
-#: bundle knows the policy already and what is best where it does not (docs/pilot.md).
-INVERSE_PENALTY, LOGIT_WEIGHT = 0.01, 3.0
+#: How much of the product of two shipped logits adds to how alike two videos are: as in a logistic regression on both,
+#: between what is best where the bundle knows the policy already and what is best where it does not (docs/pilot.md).
+TRUST = 0.018
+#: Shipped scores closer to 0 or 1 than this are taken for this.
+SUREST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -42,29 +48,45 @@ class HeldOut:
     called_RN: Bool
 
 
-def features(embeddings_ND: Float64, scores_N: Float64) -> Float64:
-    """float64 (N, D + 1): embeddings of unit norm, so that each value is about 1, and the shipped logits."""
-    sure_N = np.clip(scores_N, 1e-6, 1 - 1e-6)
-    logits_N = LOGIT_WEIGHT * np.log(sure_N / (1 - sure_N))
-    return np.column_stack([embeddings_ND * np.sqrt(embeddings_ND.shape[1]), logits_N])
+@dataclass(frozen=True)
+class Traits:
+    """What a head may read: the shipped scores in [0, 1], the fused embeddings, unit norm, and what each sense made.
+
+    views: by sense (N, V), unit norm, zeros where a video lacks it.
+    """
+
+    scores_N: Float64
+    embeddings_ND: Float64
+    views: Mapping[str, Float64] = field(default_factory=dict)
+
+    def readable(self) -> tuple[SensesHead, Float32]:
+        """A head, and its features, (N, F)."""
+        sure_N = np.clip(self.scores_N, SUREST, 1 - SUREST)
+        widths, rows_NF = side_by_side({FUSED: self.embeddings_ND, **self.views})
+        logits_N = np.log(sure_N / (1 - sure_N))
+        return SensesHead(widths, TRUST), np.column_stack([logits_N, rows_NF]).astype(np.float32)
 
 
-def head() -> LogisticRegression:
-    """Logistic regression under a penalty that 50 videos can bear."""
-    return LogisticRegression(C=INVERSE_PENALTY, max_iter=2000)
-
-
-def few_shot(features_ND: Float64, labels_N: Bool, costs: Costs, rng: np.random.Generator) -> HeldOut:
+def few_shot(traits: Traits, labels_N: Bool, costs: Costs, rng: np.random.Generator) -> HeldOut:
     """Repeated stratified cross-validation; a fold's threshold is chosen on scores held out within its training."""
     scores_RN, called_RN = np.zeros((REPEATS, len(labels_N))), np.zeros((REPEATS, len(labels_N)), bool)
+    blank, features_NF = traits.readable()
+    targets_N = labels_N.astype(np.float32)
     for repeat in range(REPEATS):
         for train, test in _folds(labels_N, rng):
-            inner = StratifiedKFold(_few(labels_N[train]), shuffle=True, random_state=_seed(rng))
-            held = cross_val_predict(head(), features_ND[train], labels_N[train], cv=inner, method="decision_function")
-            fitted = head().fit(features_ND[train], labels_N[train])
-            scores_RN[repeat, test] = fitted.decision_function(features_ND[test])
+            head = blank.fit(features_NF[train], targets_N[train], rng)
+            held = _held_within(replace(blank, only=head.only), features_NF[train], labels_N[train], rng)
+            scores_RN[repeat, test] = head.logits(features_NF[test])
             called_RN[repeat, test] = scores_RN[repeat, test] >= cheapest_threshold(held, labels_N[train], costs)
     return HeldOut(scores_RN.mean(0), called_RN)
+
+
+def _held_within(head: SensesHead, features_NF: Float32, labels_N: Bool, rng: np.random.Generator) -> Float64:
+    """Log odds of each by heads on the same senses that have not seen it."""
+    held_N = np.zeros(len(labels_N))
+    for train, test in _folds(labels_N, rng):
+        held_N[test] = head.fit(features_NF[train], labels_N[train].astype(np.float32), rng).logits(features_NF[test])
+    return held_N
 
 
 def by_cost(scores_N: Float64, labels_N: Bool, costs: Costs, rng: np.random.Generator) -> HeldOut:

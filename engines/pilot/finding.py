@@ -7,8 +7,8 @@ Shape letters: N videos, D embedding size, R repeats.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.evaluation.metrics import average_precision
-from engines.pilot.few_shot import FEWEST, Bool, Costs, Float64, by_cost, features, few_shot
+from engines.pilot.few_shot import FEWEST, Bool, Costs, Float64, Traits, by_cost, few_shot
 from engines.pilot.uncertainty import Reach, bootstrap, share
 
 WayName = Literal["shipped", "by_cost", "head"]
@@ -29,7 +29,8 @@ class Evidence:
     """One task on the labelled videos that could be judged.
 
     called_N: by the shipped thresholds. scores_N, without_N: calibrated probabilities with and without sound.
-    without_called_N: what would have been called without sound. embeddings_ND: fused, unit norm.
+    without_called_N: what would have been called without sound. embeddings_ND,
+    views: as of `Traits`.
     """
 
     files: Sequence[str]
@@ -39,6 +40,12 @@ class Evidence:
     without_called_N: Bool
     without_N: Float64
     embeddings_ND: Float64
+    views: Mapping[str, Float64] = field(default_factory=dict)
+
+    @property
+    def traits(self) -> Traits:
+        """What a head may read of them."""
+        return Traits(self.scores_N, self.embeddings_ND, self.views)
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -83,7 +90,7 @@ def find(task: str, evidence: Evidence, costs: Costs, rng: np.random.Generator) 
     enough = min(bad, good) >= FEWEST
     if enough:
         cheap = by_cost(evidence.scores_N, bad_N, costs, rng)
-        fitted = few_shot(features(evidence.embeddings_ND, evidence.scores_N), bad_N, costs, rng)
+        fitted = few_shot(evidence.traits, bad_N, costs, rng)
         called |= {"by_cost": (cheap.scores_N, cheap.called_RN), "head": (fitted.scores_N, fitted.called_RN)}
     best = _best({name: calls_RN for name, (_, calls_RN) in called.items()}, bad_N, costs, rng)
     mostly_N = called[best][1].mean(0) >= 0.5

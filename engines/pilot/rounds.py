@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 
 from engines.active.broaden import Lsb
-from engines.active.learner import Learner, LogisticHead
+from engines.active.learner import Learner
 from engines.active.pool import Situation
 from engines.active.strategies import PUBLISHED
 from engines.active.strategies.protocol import Strategy
 from engines.evaluation.metrics import average_precision
-from engines.pilot.few_shot import FEWEST, INVERSE_PENALTY, Bool, Float64, features
+from engines.pilot.few_shot import FEWEST, Bool, Float64, Traits
 
 #: In the order in which they are shown: by chance, by what the head is unsure of, by latent space broadening.
 STRATEGIES = ("random", "margin", "lsb")
@@ -77,8 +77,7 @@ class Race(msgspec.Struct, frozen=True, kw_only=True):
 
 def race(
     task: str,
-    embeddings_ND: Float64,
-    scores_N: Float64,
+    traits: Traits,
     bad_N: Bool,
     plan: Plan,
     *,
@@ -92,7 +91,7 @@ def race(
             f"{task}: came {bad_N.sum()} bad and {(~bad_N).sum()} good videos with a label, expected {4 * FEWEST} of "
             f"each and {round(plan.labels[-1] / (1 - HELD_OUT)) + 1} in all; label more, or play fewer rounds"
         )
-    world = _World(embeddings_ND.astype(np.float32), scores_N, bad_N)
+    world, scores_N = _World(traits, bad_N), traits.scores_N
     quality_CSR, found_CSR = (np.zeros((len(STRATEGIES), plan.seeds, plan.rounds + 1)) for _ in range(2))
     shipped_S = np.zeros(plan.seeds)
     for s in range(plan.seeds):
@@ -138,8 +137,7 @@ def saved(chance_SR: Float64, chosen_SR: Float64, plan: Plan) -> float:
 class _World:
     """All that is known of the videos, labels included."""
 
-    embeddings_ND: np.ndarray[tuple[int, int], np.dtype[np.float32]]
-    scores_N: Float64
+    traits: Traits
     bad_N: Bool
 
     def split(self, start: int, rng: np.random.Generator) -> tuple[Bool, Bool]:
@@ -160,10 +158,14 @@ class _World:
         """Quality and share of bad ones found, float64 (R,) each, after the start and each round."""
         ids = [str(n) for n in range(len(self.bad_N))]
         labels_N = np.where(first_N, self.bad_N.astype(np.float32), np.float32("nan"))
-        situation = Situation(self.embeddings_ND, self.scores_N.astype(np.float32), labels_N, asked_N=held_N)
+        views = {sense: rows_NV.astype(np.float32) for sense, rows_NV in self.traits.views.items()}
+        embeddings_ND, scores_N = (
+            part.astype(np.float32) for part in (self.traits.embeddings_ND, self.traits.scores_N)
+        )
+        situation = Situation(embeddings_ND, scores_N, labels_N, views, asked_N=held_N)
         strategy: Strategy = Lsb(ids) if name == "lsb" else PUBLISHED[name]
-        features_ND = features(self.embeddings_ND.astype(np.float64), self.scores_N).astype(np.float32)
-        learner = Learner(situation, LogisticHead(1 / INVERSE_PENALTY), strategy, features_ND)
+        head, features_NF = self.traits.readable()
+        learner = Learner(situation, head, strategy, features_NF)
         learner.refit(labels_N, rng)
         rows = [self._judged(learner, held_N)]
         for _ in range(plan.rounds):

@@ -20,18 +20,23 @@ from streamer.alone import answer_alone
 from streamer.assemble import Parts
 from streamer.errors import EarshotError
 from streamer.pipeline import Pipeline
-from streamer.records import TASKS, Event, Task, Verdict
+from streamer.records import TASKS, Event, Float16, Float32, Fused, Modality, Task, Verdict
 from streamer.settings import Settings
 
 #: `progress(label, total)` lasts as long as the work and gives what is called once per piece.
 Progress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
 
+#: Of what is kept of a video; lines of another are judged anew.
+_FORMAT = 2
+
+
 class Judged(msgspec.Struct, frozen=True):
     """One video. `key` stands for all that the verdicts depend on.
 
-    embedding: float32 values of unit norm; empty where nothing was perceived. cpu_seconds: of this process and of the
-    decoding child. error: why it could not even be read.
+    embedding: float32 values of unit norm; empty where nothing was perceived. views: likewise what each sense alone
+    made of it, of those that it has. cpu_seconds: of this process and of the decoding child. error: why it could not
+    even be read.
     """
 
     file: str
@@ -39,6 +44,7 @@ class Judged(msgspec.Struct, frozen=True):
     event: Event
     verdicts: tuple[Verdict, ...] = ()
     embedding: tuple[float, ...] = ()
+    views: dict[Modality, tuple[float, ...]] = {}
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     error: str | None = None
@@ -98,7 +104,7 @@ class Judging:
         status = path.stat()
         lineage = self.parts.lineage
         origin = (lineage.bundle_id, lineage.policy_version, self.settings.policy.model_dump_json())
-        parts = (*origin, status.st_size, status.st_mtime_ns, msgspec.json.encode(event).decode())
+        parts = (_FORMAT, *origin, status.st_size, status.st_mtime_ns, msgspec.json.encode(event).decode())
         return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -109,9 +115,20 @@ def judge_once(pipeline: Pipeline, file: str, key: str, event: Event, timeout_se
         answer = answer_alone(pipeline, event, timeout_seconds)
     except EarshotError as error:
         return Judged(file, key, event, error=str(error))
-    embedding = () if answer.fused is None else tuple(round(float(x), 6) for x in answer.fused.embedding_D)
+    embedding, views = _vectors(answer.fused)
     cpu_seconds = time.process_time() - worked + answer.verdicts[0].cost.decode_cpu_ms / 1000
-    return Judged(file, key, event, answer.verdicts, embedding, time.monotonic() - started, cpu_seconds)
+    return Judged(file, key, event, answer.verdicts, embedding, views, time.monotonic() - started, cpu_seconds)
+
+
+def _vectors(fused: Fused | None) -> tuple[tuple[float, ...], dict[Modality, tuple[float, ...]]]:
+    if fused is None:
+        return (), {}
+    views = {sense: _rounded(view_D) for sense, view_D in fused.views.items()}
+    return _rounded(fused.embedding_D), views
+
+
+def _rounded(vector_D: Float16 | Float32) -> tuple[float, ...]:
+    return tuple(round(float(x), 6) for x in vector_D)
 
 
 def read_judged(store: Path) -> Iterator[Judged]:

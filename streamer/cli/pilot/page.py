@@ -157,7 +157,8 @@ def _method(stage: Stage) -> Element:
         "the videos; where all is ranked right they cannot tell. All say how far chance reaches, not whether these "
         "videos are like those to come.",
         "Held out": "thresholds and the head are judged on videos they have not seen, five times over, in five folds. "
-        "The head is logistic regression on the fused embeddings. A later way replaces an earlier one only when it is "
+        "The head is logistic regression on the shipped score and on how alike videos are: in all that was perceived "
+        "together, or in the senses in which the labels differ. A later way replaces an earlier one only when it is "
         "cheaper by more than chance.",
         "Without sound": "the same network on the same video with its sound left out.",
         "Judged by": f"bundle {stage.bundle}; {stage.wall_seconds:.0f} s in all.",

@@ -32,7 +32,7 @@ def run(
     if evidence is None:
         raise ValueError(f"{labels_file}: came no label of {task} of a video that can be judged, expected hundreds")
     with progress("rounds", plan.seeds * len(STRATEGIES)) as advance:
-        return race(task, evidence.embeddings_ND, evidence.scores_N, evidence.bad_N, plan, on_run=advance)
+        return race(task, evidence.traits, evidence.bad_N, plan, on_run=advance)
 
 
 def sheet_of(played: Race, cost_per_label: float) -> Sheet:
@@ -140,7 +140,8 @@ def _method(played: Race) -> Element:
     entries = {
         "Played": f"{played.seeds} times, each with other first labels and other held-out videos, the same for all "
         "three. All labels are known and hidden; an answer costs nothing here.",
-        "The head": "logistic regression on the fused embeddings and the shipped score, fitted anew after each round.",
+        "The head": "logistic regression on the shipped score and on how alike videos are: in all that was perceived "
+        "together, or in the senses in which the labels differ. Fitted anew after each round.",
         "Held out": "a third of the videos, which none may ask about.",
         "Broadening": "is Earshot's design of latent space broadening: from what was just found and what was just "
         "wrong to its neighbours, with a share for each that learns from the answers.",

@@ -18,7 +18,7 @@ from streamer.cli.at_hand import find_videos
 from streamer.cli.pilot.judging import Judged, Judging, Progress, events_of
 from streamer.cli.pilot.worth import MOST_MORE, Terms, sheet_of
 from streamer.errors import EarshotError
-from streamer.records import TASKS, Action, Clip, Task, Verdict
+from streamer.records import TASKS, Action, Clip, Float64, Modality, Task, Verdict
 from streamer.report.assumptions import Sheet
 from streamer.report.shown import Shown, Truth
 from streamer.settings import Settings
@@ -156,7 +156,15 @@ def evidence_of(task: Task, judged: Sequence[Judged], labels: Labels) -> Evidenc
         without_called_N=np.array([_called_without_sound(verdict) for _, verdict, _ in rows]),
         without_N=np.array([badness(task, _without_sound(verdict)) for _, verdict, _ in rows]),
         embeddings_ND=np.array([item.embedding for item, _, _ in rows], np.float64),
+        views=_views([item for item, _, _ in rows]),
     )
+
+
+def _views(judged: Sequence[Judged]) -> dict[str, Float64]:
+    """Of each sense that any of them has; zeros where one lacks it."""
+    nothing = (0.0,) * len(judged[0].embedding)
+    found = {sense.value: np.array([item.views.get(sense, nothing) for item in judged]) for sense in Modality}
+    return {sense: rows_NV for sense, rows_NV in found.items() if rows_NV.any()}
 
 
 def _found(task: Task, judged: Sequence[Judged], labels: Labels, terms: Terms) -> Finding | None:

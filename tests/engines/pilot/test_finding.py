@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from engines.pilot.few_shot import Bool, Costs, Float64, by_cost, cheapest_threshold, few_shot
+from engines.pilot.few_shot import Bool, Costs, Float64, Traits, by_cost, cheapest_threshold, few_shot
 from engines.pilot.finding import Evidence, find
 from engines.pilot.uncertainty import bootstrap, share
 
@@ -66,11 +66,12 @@ def test_dear_misses_call_more() -> None:
 
 def test_a_head_finds_what_is_there_and_nothing_in_noise() -> None:
     features_ND, bad_N, rng = drawn(4, gap=6.0)
-    held = few_shot(features_ND, bad_N, COSTS, rng)
+    unsure_N = np.full(len(bad_N), 0.5)
+    held = few_shot(Traits(unsure_N, features_ND), bad_N, COSTS, rng)
     caught, alarms = held.called_RN[:, bad_N].mean(), held.called_RN[:, ~bad_N].mean()
     assert caught > 0.85 and alarms < 0.3
     noise_ND = np.random.default_rng(5).normal(size=features_ND.shape)
-    blind = few_shot(noise_ND, bad_N, COSTS, rng)
+    blind = few_shot(Traits(unsure_N, noise_ND), bad_N, COSTS, rng)
     assert abs(blind.called_RN[:, bad_N].mean() - blind.called_RN[:, ~bad_N].mean()) < 0.25, (
         "held out, noise tells nothing"
     )

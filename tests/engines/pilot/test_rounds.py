@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.pilot.few_shot import Bool, Float64
+from engines.pilot.few_shot import Bool, Traits
 from engines.pilot.rounds import STRATEGIES, Plan, race, saved
 
 PLAN = Plan(start=20, batch=10, rounds=4, seeds=4)
 
 
-def clustered(videos: int = 300, bad: int = 45) -> tuple[Float64, Float64, Bool]:
+def clustered(videos: int = 300, bad: int = 45) -> tuple[Traits, Bool]:
     """Bad videos lie in three tight clusters of a space in which the others are everywhere; the scores know nothing."""
     rng = np.random.default_rng(1)
     bad_N = np.arange(videos) < bad
     embeddings_ND = rng.normal(size=(videos, 24))
     embeddings_ND[:bad] = 3 * rng.normal(size=(3, 24))[np.arange(bad) % 3] + 0.6 * rng.normal(size=(bad, 24))
     embeddings_ND /= np.linalg.norm(embeddings_ND, axis=1, keepdims=True)
-    return embeddings_ND, rng.uniform(0.2, 0.4, videos), bad_N
+    return Traits(rng.uniform(0.2, 0.4, videos), embeddings_ND), bad_N
 
 
 def test_broadening_finds_clusters_that_chance_does_not() -> None:

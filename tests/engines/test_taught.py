@@ -9,7 +9,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from engines.active.kernel import KernelHead
-from engines.taught import Head, Taught, apart
+from engines.calibration import TaskCalibration
+from engines.taught import TAUGHT, Head, Taught, apart, untaught
 
 D = 6
 
@@ -92,3 +93,9 @@ def test_rows_that_do_not_fit_their_weights_are_refused(tmp_path: Path) -> None:
     save_file(arrays, path, {"schema": "earshot-taught/1"})
     with pytest.raises(ValueError, match="for 2 weights"):
         Taught.load(path, {"vaping": ("vision",)}, D)
+
+
+def test_a_bundle_with_other_tokens_forgets_what_was_taught() -> None:
+    by_tower, by_people = {"vision": TaskCalibration()}, {TAUGHT: TaskCalibration(bias=1)}
+    categories = {"adult": {"violent": by_tower, "vaping": by_people}, "clickbait": {"scam": by_people}}
+    assert untaught(categories) == {"adult": {"violent": by_tower}, "clickbait": {}}

@@ -137,7 +137,7 @@ REFUSALS: list[tuple[Change, str]] = [
     (one_prior, r"priors_FR float32\('F', 2\), expected float32\('F', 1\)"),
     (text_classes, r"classes: came \['audio', 'text', 'vision'\], expected some of \['vision', 'audio'\]"),
     (member_beyond, r"members of audio/violent: came \[3\], expected a prior of \['violent'\] and classes below 3"),
-    (unknown_category, r"category adult/sexual: audio has priors \['violent'\], not this one"),
+    (unknown_category, r"category adult/sexual: audio has \['violent'\], not this one"),
     (unknown_task, r"came categories of \['adult', 'rude'\], expected"),
     (cold, r"calibration of adult/sexual by vision: came .*expected temperature > 0"),
     (no_notice, r"lists files .*, expected .*NOTICE"),

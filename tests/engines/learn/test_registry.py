@@ -11,16 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from engines.bundle import Bundle, BundleError, read_manifest, save_manifest
+from engines.calibration import TaskCalibration
 from engines.learn import registry as registry_module
 from engines.learn.margins import MARGINS
 from engines.learn.page import write_report
 from engines.learn.registry import Registry
 from engines.learn.report import Comparison, Fidelity, GateName, Learnt, Report
+from engines.manifest import HEADS
 from engines.parity import Parity
+from engines.taught import TAUGHT, Head, Lesson, Taught
 from streamer.cli import app
 
 AT = "2026-11-27T12:00:00+00:00"
@@ -111,6 +115,33 @@ def test_a_candidate_within_its_margins_is_promoted_and_rolled_back(
     steps = json.loads(done.stdout)["history"]
     assert [step["action"] for step in steps] == ["adopt", "promote", "rollback"]
     assert steps[2]["because"] == "alarms at night"
+
+
+def test_a_bundle_from_outside_becomes_current_where_a_person_says_why(registry: Registry, tmp_path: Path) -> None:
+    before, other = loaded(registry), bundle_like_world(tmp_path / "calibrated", "calibrated")
+    code, told = run("adopt", str(other), registry=registry)
+    assert code == 1 and "say --because" in told and loaded(registry) == before
+    assert run("adopt", str(other), "--because", "calibrated on March", registry=registry)[0] == 0
+    assert loaded(registry) == Bundle.load(other).id
+    last = registry.history()[-1]
+    assert (last.action, last.before, last.because) == ("adopt", 1, "calibrated on March")
+    assert run("rollback", registry=registry)[0] == 0 and loaded(registry) == before
+
+
+def test_what_people_taught_is_not_lost_unseen(registry: Registry, offer: Callable[..., str], tmp_path: Path) -> None:
+    head = Head({"audio": np.zeros(64, np.float32)}, {"audio": np.ones((1, 64), np.float32)}, np.ones(1, np.float32), 0)
+    folder = bundle_like_world(tmp_path / "taught", "taught")
+    manifest = read_manifest(folder)
+    lesson = Lesson(task="adult", senses=("audio",), labels=(9, 9), share=0.5, of="b", sha256="s")
+    categories = {**manifest.calibration.categories, "adult": {"vaping": {TAUGHT: TaskCalibration()}}}
+    calibration = msgspec.structs.replace(manifest.calibration, categories=categories)
+    Taught({"vaping": head}).save(folder / HEADS)
+    save_manifest(folder, msgspec.structs.replace(manifest, taught={"vaping": lesson}, calibration=calibration))
+    registry.adopt(folder, AT, "it knows vaping")
+    name = offer("candidate")
+    code, told = run("promote", name, registry=registry)
+    assert code == 1 and "it lacks vaping, which people taught" in told
+    assert run("promote", name, "--because", "nobody vapes any more", registry=registry)[0] == 0
 
 
 def test_rollbacks_go_further_back_each_time(registry: Registry, offer: Callable[..., str]) -> None:

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from engines.active.pool_file import read_pool
+from engines.answers import Answers, Beside, collect
 from engines.bundle import Bundle
+from engines.data.public.manifest import Row
 from engines.spec import GRAPHS
 from engines.taught import TAUGHT
+from engines.training.recalibrate import with_priors
 from streamer.cli import app
 
 VIDEOS, LABELLED = 120, 60
@@ -157,3 +161,25 @@ def test_labels_that_say_nothing_are_refused(pool: Path, tmp_path: Path) -> None
         refused += code == 1 and "cannot be told from the others" in failed
         assert code == 1 or json.loads(told)["measured"]["average_precision"] < 0.6
     assert refused
+
+
+def test_evaluation_and_the_gate_count_what_was_taught(pool: Path, tmp_path: Path) -> None:
+    assert run("world", pool, tmp_path / "mine")[0] == 0
+    bundle = Bundle.load(tmp_path / "mine")
+    found, _ = read_pool(pool)
+    rows = [Row(clip_id=video_id, split="val") for video_id in found.ids]
+    logits = [np.full(3, -9, np.float32)] * len(rows)
+    beside = [Beside({}, {"audio": found.views["audio"][n].astype(np.float16)}) for n in range(VIDEOS)]
+    raised_MK = collect(bundle, rows, logits, beside).raised(bundle)
+    is_kind_M = np.array([is_kind(n) for n in range(VIDEOS)])
+    assert (raised_MK[:, [0, 2]] == -9).all()
+    assert raised_MK[is_kind_M, 1].min() > np.quantile(raised_MK[~is_kind_M, 1], 0.9)
+    silent = collect(bundle, rows[:1], logits[:1], [Beside({}, {})])
+    assert silent.raised(bundle).tolist() == [[-9, -9, -9]], "who cannot hear knows nothing of it"
+
+
+def test_calibrating_anew_leaves_what_was_taught_as_it_is(pool: Path, tmp_path: Path) -> None:
+    assert run("world", pool, tmp_path / "mine")[0] == 0
+    bundle = Bundle.load(tmp_path / "mine")
+    nothing = Answers(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32), {})
+    assert with_priors(bundle.calibration, bundle, nothing) == bundle.calibration

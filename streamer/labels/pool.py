@@ -20,7 +20,7 @@ from streamer.labels.choices import LEAST_YES
 from streamer.labels.merge import Merged
 from streamer.recall import Recaller
 from streamer.records import Event, Fused, Message, Modality, Position, Rejected, Task, Verdict
-from streamer.views import Views
+from streamer.views import Views, worded
 from streamer.wire import parse_event, parse_verdict
 
 #: Videos whose fused embeddings are asked for in one round trip: about 0.5 MB of answers.
@@ -136,7 +136,7 @@ class Known:
 def rows_of(known: Iterable[Known], labels: Mapping[str, Mapping[Task, int]], *, views: bool) -> Iterator[PoolRow]:
     """The rows of these videos, with their labels by id."""
     for one in known:
-        yield _row(one, _views(one) if views else {}, labels.get(one.event.video_id, {}))
+        yield _row(one, worded(one.event, one.fused.views) if views else {}, labels.get(one.event.video_id, {}))
 
 
 def labels_by_video(labels: Iterable[Merged]) -> dict[str, dict[Task, int]]:
@@ -157,13 +157,6 @@ def _remembered(some: Sequence[tuple[Event, Judged]], recaller: Recaller, left: 
     ]
     left.not_remembered += len(some) - len(known)
     return known
-
-
-def _views(known: Known) -> Views:
-    """Without that of text where there is no word: all videos without words have the same token."""
-    event = known.event
-    has_words = any(text.strip() for text in (event.title, event.description, *event.hashtags, event.query or ""))
-    return {sense: view_D for sense, view_D in known.fused.views.items() if has_words or sense is not Modality.TEXT}
 
 
 def _row(known: Known, views: Views, labels: Mapping[Task, int]) -> PoolRow:

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from engines.active.pool_file import read_pool
 from engines.data.world import draw_truth, render_clip
 from tests.face.command import earshot, earshot_here
 from tests.face.examples import HOSTILE
@@ -68,6 +70,17 @@ def test_answers_first_and_says_what_is_broken(told: Done) -> None:
     assert told.stdout.startswith("clickbait: ") and "adult: " in told.stdout
     assert "2 rows of labels cannot be used: pilot/rejected.jsonl" in told.stdout
     assert "judging" in told.stderr and "Traceback" not in told.stderr
+
+
+def test_what_was_judged_is_a_pool_with_its_labels(folder: Path, document: dict[str, Any]) -> None:
+    found, rejected = read_pool(folder / document["pool"])
+    assert rejected == [] and len(found) == CLIPS, "all but what is no video"
+    truths = {n: draw_truth(11, n) for n in range(CLIPS - 3)}
+    labels = dict(zip(found.ids, found.labels["adult"].tolist(), strict=True))
+    for n, truth in truths.items():
+        assert labels[f"{'more/' if n % 2 else ''}clip-{n:02d}.mp4"] == truth.labels.adult
+    assert sum(np.isnan(value) for value in labels.values()) == 3
+    assert {"vision", "audio", "text"} >= set(found.views) >= {"vision", "audio"}
 
 
 def test_findings_are_of_the_labelled_videos_that_can_be_judged(folder: Path, document: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from streamer.errors import EarshotError
 from streamer.pipeline import Pipeline
 from streamer.records import TASKS, Event, Float16, Float32, Fused, Modality, Task, Verdict
 from streamer.settings import Settings
+from streamer.views import worded
 
 #: `progress(label, total)` lasts as long as the work and gives what is called once per piece.
 Progress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
@@ -115,15 +116,15 @@ def judge_once(pipeline: Pipeline, file: str, key: str, event: Event, timeout_se
         answer = answer_alone(pipeline, event, timeout_seconds)
     except EarshotError as error:
         return Judged(file, key, event, error=str(error))
-    embedding, views = _vectors(answer.fused)
+    embedding, views = _vectors(event, answer.fused)
     cpu_seconds = time.process_time() - worked + answer.verdicts[0].cost.decode_cpu_ms / 1000
     return Judged(file, key, event, answer.verdicts, embedding, views, time.monotonic() - started, cpu_seconds)
 
 
-def _vectors(fused: Fused | None) -> tuple[tuple[float, ...], dict[Modality, tuple[float, ...]]]:
+def _vectors(event: Event, fused: Fused | None) -> tuple[tuple[float, ...], dict[Modality, tuple[float, ...]]]:
     if fused is None:
         return (), {}
-    views = {sense: _rounded(view_D) for sense, view_D in fused.views.items()}
+    views = {sense: _rounded(view_D) for sense, view_D in worded(event, fused.views).items()}
     return _rounded(fused.embedding_D), views
 
 

@@ -9,10 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from engines.data.rows import write_whole
+from streamer.cli.pilot import pool
 from streamer.cli.pilot.page import WAYS, page, percent, points
-from streamer.cli.pilot.start import REJECTED, REPORT, RESULT, Stage
+from streamer.cli.pilot.start import POOL, REJECTED, REPORT, RESULT, Stage
 from streamer.report.table import console
 from streamer.report.words import clean
+
+#: Whose head may become a category; relevance is bad when it is low.
+TEACHABLE = ("clickbait", "adult")
 
 
 def document(stage: Stage, out: Path) -> dict[str, object]:
@@ -28,14 +32,16 @@ def document(stage: Stage, out: Path) -> dict[str, object]:
         "cpu_seconds": stage.cpu_seconds,
         "bundle": stage.bundle,
         "report": str(out / REPORT),
+        "pool": str(out / POOL),
     }
 
 
 def write(stage: Stage, out: Path) -> None:
-    """The page and the numbers behind it."""
+    """The page, the numbers behind it, and the videos as a pool."""
     content = msgspec.json.encode(document(stage, out))
     write_whole(out / RESULT, msgspec.json.format(content, indent=2) + b"\n")
     write_whole(out / REPORT, page(stage).encode())
+    pool.write(stage, out)
 
 
 def show(stage: Stage, out: Path) -> None:
@@ -60,3 +66,10 @@ def show(stage: Stage, out: Path) -> None:
         names = clean(", ".join(stage.labels.unused))
         terminal.print(f"columns that mean nothing here: {names}", style="yellow", markup=False)
     terminal.print(f"page   {out / REPORT}", soft_wrap=True)
+    for found in stage.findings:
+        if found.best == "head" and found.task in TEACHABLE:
+            terminal.print(
+                f"head   earshot teach {stage.bundle.partition(' ')[0]} {out / POOL} --task {found.task} --name NAME "
+                "--out bundles/mine",
+                soft_wrap=True,
+            )

@@ -25,6 +25,8 @@ from streamer.settings import Settings
 
 #: What stage 1 leaves in its folder.
 STORE, RESULT, REPORT, REJECTED = "judged.jsonl", "result.json", "report.html", "rejected.jsonl"
+#: The videos with their labels, for the commands that take a pool.
+POOL = "pool.jsonl"
 _CARDS, _CARDS_OF_A_KIND = 8, 2
 _LOOK_SECONDS = 60.0
 #: Unlabelled videos that are named, and labels of a kind that are asked for where there are too few.
@@ -51,6 +53,7 @@ class Stage:
     sheets: Mapping[str, Sheet]
     shown: Sequence[Shown]
     bundle: str
+    bundle_id: str
     cpu_seconds: float
     wall_seconds: float
 
@@ -71,6 +74,7 @@ def run(videos: Path, labels_file: Path, out: Path, terms: Terms, settings: Sett
             sheets,
             _shown(videos, judged, labels, findings, parts),
             f"{parts.bundle.name} {parts.bundle.id[:12]}",
+            parts.bundle.id,
             cpu_seconds,
             sum(item.wall_seconds for item in judged),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from engines.data.public.manifest import Row, read_rows
 from engines.known import Float32, Known, known_of
 from engines.learn.stored import Said, judge_stored
 from engines.manifest import KNOWN, Manifest
+from engines.rewriting import rewriting
 
 
 def places_of(features: Path, without: Sequence[str]) -> tuple[list[Row], list[int]]:
@@ -51,10 +51,7 @@ def remember(
     if not places:
         raise ValueError(f"{features}: came no clips to train on or to validate with, expected some of both")
     known = knowledge([rows[place] for place in places], judge_stored(bundle, features, places, on_start(len(places))))
-    out.mkdir(parents=True, exist_ok=True)
-    if out.resolve() != source.resolve():
-        for name in set(manifest.file_names) - {KNOWN}:
-            shutil.copyfile(source / name, out / name)
-    known.save(out / KNOWN)
-    save_manifest(out, msgspec.structs.replace(manifest, known=tuple(known.senses)), bundle.classes)
+    with rewriting(source, out) as folder:
+        known.save(folder / KNOWN)
+        save_manifest(folder, msgspec.structs.replace(manifest, known=tuple(known.senses)), bundle.classes)
     return read_manifest(out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from engines.active.senses import Float64
 from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.calibration import TaskCalibration
 from engines.manifest import HEADS, Manifest
+from engines.rewriting import rewriting
 from engines.taught import TAUGHT, Head, Lesson, Taught
 from engines.teaching.fit import Examples, folds, held_out, taught
 from engines.teaching.material import Material, gather
@@ -46,12 +46,9 @@ def teach(
     held_RL, head = held_out(examples, rng, on_start(folds(len(examples.label_L)))), taught(examples, rng)
     calibration = _calibrated(held_RL, material, wish)
     measured = measure(material, head, held_RL, calibration, bundle.thresholds[wish.task])
-    out.mkdir(parents=True, exist_ok=True)
-    if out.resolve() != source.resolve():
-        for name in set(manifest.file_names) - {HEADS}:
-            shutil.copyfile(source / name, out / name)
-    Taught({**bundle.taught.heads, wish.name: head}).save(out / HEADS)
-    save_manifest(out, _with(manifest, material, wish, head, calibration), bundle.classes)
+    with rewriting(source, out) as folder:
+        Taught({**bundle.taught.heads, wish.name: head}).save(folder / HEADS)
+        save_manifest(folder, _with(manifest, material, wish, head, calibration), bundle.classes)
     return read_manifest(out), measured
 
 

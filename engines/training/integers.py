@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.data.feeds import feeds_of, spread
 from engines.data.public.manifest import read_dataset, read_rows
 from engines.manifest import Manifest
+from engines.rewriting import rewriting
 from engines.spec import MARKING
 
 
@@ -42,18 +42,14 @@ def quantise_bundle(
     for name in graphs:
         integer[name] = compute_in_integers(onnx.load(bundle.graph_path(name)), feeds[name])
         on_graph()
-    # Only now, so that what fails leaves a folder as it was.
-    out.mkdir(parents=True, exist_ok=True)
-    if out.resolve() != source.resolve():
-        for name in manifest.file_names:
-            shutil.copyfile(source / name, out / name)
-    for name, graph in integer.items():
-        onnx.save(graph, out / f"{name}.onnx")
     lineage = {"data": read_dataset(folder).sha256, **vars(choice), "clips": len(rows), "graphs": list(graphs)}
     changed = msgspec.structs.replace(
         manifest,
         integers=tuple(sorted({*manifest.integers, *graphs})),
         training={**manifest.training, "integers": lineage},
     )
-    save_manifest(out, changed, bundle.classes)
+    with rewriting(source, out) as part:
+        for name, graph in integer.items():
+            onnx.save(graph, part / f"{name}.onnx")
+        save_manifest(part, changed, bundle.classes)
     return read_manifest(out)

@@ -8,7 +8,6 @@ Shape letters: M clips, K tasks.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from engines.bundle import Bundle, read_manifest, save_manifest
 from engines.calibration import Calibration, TaskCalibration
 from engines.data.public.manifest import read_dataset, read_rows
 from engines.manifest import Manifest
+from engines.rewriting import rewriting
 from engines.spec import TASKS
 from engines.taught import TAUGHT
 from engines.training.calibrate import bent, calibrate_prior, calibrate_task, thresholds
@@ -54,7 +54,9 @@ def recalibrate(
         raise ValueError(f"{folder}: came labels {labels} (no, yes), expected {FEWEST} of each for at least one task")
     calibration = with_priors(with_tasks(manifest.calibration, found, tasks, isotonic=isotonic), bundle, found)
     lineage = {"data": read_dataset(folder).sha256, **vars(choice), "labels": {task: labels[task] for task in tasks}}
-    return _write(source, out, bundle, _changed(manifest, calibration, found, tasks, lineage))
+    with rewriting(source, out) as changed:
+        save_manifest(changed, _changed(manifest, calibration, found, tasks, lineage), bundle.classes)
+    return read_manifest(out)
 
 
 def with_tasks(calibration: Calibration, found: Answers, tasks: Sequence[str], *, isotonic: bool) -> Calibration:
@@ -102,12 +104,3 @@ def _changed(
         thresholds=manifest.thresholds | chosen,
         training={**manifest.training, "calibrated": lineage},
     )
-
-
-def _write(source: Path, out: Path, bundle: Bundle, manifest: Manifest) -> Manifest:
-    out.mkdir(parents=True, exist_ok=True)
-    if out.resolve() != source.resolve():
-        for name in manifest.file_names:
-            shutil.copyfile(source / name, out / name)
-    save_manifest(out, manifest, bundle.classes)
-    return read_manifest(out)

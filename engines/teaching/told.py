@@ -20,9 +20,9 @@ class Told:
 
 
 def read_told(table: Path, task: str, known: Collection[str]) -> Told:
-    """Rows of `video_id` or `file` and `value`: CSV, JSONL or Parquet; lines of `earshot label merge` are such.
+    """Rows of `video_id` or `file`, and `value` or the task: CSV, JSONL or Parquet; lines of `earshot label merge`, too.
 
-    Rows that name another task are passed over. known: ids of the pool. Of two rows about a video the first counts.
+    Rows that name another task in `task` are passed over. known: ids of the pool. Of two rows about a video the first counts.
     Raises `ValueError` for a file that is no table.
     """
     reading = _Reading(task, Names(known))
@@ -52,7 +52,8 @@ class _Reading:
             self.rejected.append(Bad(row.place, str(error), row.cells))
 
     def _answer(self, cells: Mapping[str, Any]) -> tuple[str, bool]:
-        return self.names.find(cells), yes_or_no("value", text_of(cells.get("value")))
+        told = text_of(cells.get("value")) or text_of(cells.get(self.task))
+        return self.names.find(cells), yes_or_no("value", told)
 
     def _keep(self, place: str, video_id: str, answer: bool) -> None:
         if self.answers.setdefault(video_id, answer) != answer:

@@ -22,6 +22,11 @@ def test_rows_name_videos_by_id_or_by_file(tmp_path: Path) -> None:
     assert told.answers == {"a": True, "b": False, "clips/c.mp4": True} and told.rejected == ()
 
 
+def test_a_table_of_a_pilot_does_as_well(tmp_path: Path) -> None:
+    told = read_told(table(tmp_path, "file,title,clickbait,adult\nc.mp4,a bell,1,0\nd,,,1\n"), "adult", POOL)
+    assert told.answers == {"clips/c.mp4": False, "d": True}
+
+
 def test_lines_of_label_merge_are_taken_and_those_of_other_tasks_passed_over(tmp_path: Path) -> None:
     lines = '{"video_id": "a", "task": "adult", "value": 1}\n{"video_id": "b", "task": "clickbait", "value": 1}\n'
     told = read_told(table(tmp_path, lines, "values.jsonl"), "adult", POOL)

@@ -20,10 +20,10 @@ class Told:
 
 
 def read_told(table: Path, task: str, known: Collection[str]) -> Told:
-    """Rows of `video_id` or `file`, and `value` or the task: CSV, JSONL or Parquet; lines of `earshot label merge`, too.
+    """Rows of `video_id` or `file`, and of `value` or the task's name: CSV, JSONL or Parquet; those of `label merge`.
 
-    Rows that name another task in `task` are passed over. known: ids of the pool. Of two rows about a video the first counts.
-    Raises `ValueError` for a file that is no table.
+    Rows that name another task in `task` are passed over. known: ids of the pool. Of two rows about a video the first
+    counts. Raises `ValueError` for a file that is no table.
     """
     reading = _Reading(task, Names(known))
     for row in read_rows(table):

@@ -17,7 +17,7 @@ from engines.manifest import HEADS, KNOWN, MANIFEST, NAMES, NOTICE, SCHEMA, TOKE
 from engines.notice import notice_text
 from engines.ort import read_tensors, spec_fault
 from engines.runner import RunnerError
-from engines.spec import TASKS, GraphSpec, graph_specs
+from engines.spec import GRAPHS, TASKS, GraphSpec, graph_specs
 from engines.taught import Taught
 from engines.tokenizer import TextTokenizer
 
@@ -92,6 +92,11 @@ class Bundle:
         if graph == "text":
             parts.append(self._hashes[TOKENIZER])
         return digest("\n".join(parts).encode())
+
+    @property
+    def views_id(self) -> str:
+        """sha256 hex of everything that decides what each sense alone makes of a video."""
+        return digest("\n".join(self.fingerprint(graph) for graph in GRAPHS if graph != "fusion").encode())
 
     @property
     def known_id(self) -> str:

@@ -114,6 +114,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                     if category not in there:
                         raise ValueError(f"category {task}/{category}: {sense} has {there}, not this one")
 
+        for name, lesson in self.taught.items():
+            by = sorted(self.calibration.categories.get(lesson.task, {}).get(name, ()))
+            if by != [TAUGHT]:
+                raise ValueError(f"taught {name}: came calibration by {by} for {lesson.task}, expected by {TAUGHT}")
+
     @property
     def id(self) -> str:
         """sha256 hex of the content: the manifest names the hash of every file."""

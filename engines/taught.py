@@ -44,11 +44,15 @@ class Head:
     bias: float
 
     def __post_init__(self) -> None:
-        L = len(self.weight_L)
-        fits = all(self.row_LD[name].shape == (L, len(mean_D)) for name, mean_D in self.mean_D.items())
-        if not self.mean_D or not L or set(self.mean_D) != set(self.row_LD) or not fits:
+        L, parts = self.weight_L.size, [self.weight_L, *self.mean_D.values(), *self.row_LD.values()]
+        fits = self.weight_L.ndim == 1 and set(self.mean_D) == set(self.row_LD) != set()
+        for name, mean_D in self.mean_D.items():
+            fits = fits and mean_D.ndim == 1 and self.row_LD[name].shape == (L, mean_D.size)
+        if not L or not fits:
             shapes = {name: row_LD.shape for name, row_LD in self.row_LD.items()}
             raise ValueError(f"taught head: came rows {shapes} for {L} weights, expected a row of each sense for each")
+        if not np.isfinite(self.bias) or not all(np.isfinite(part).all() for part in parts):
+            raise ValueError("taught head: came numbers that are not finite, expected those of `earshot teach`")
         if not set(self.mean_D) <= set(SENSES):
             raise ValueError(f"taught head: came senses {sorted(self.mean_D)}, expected some of {', '.join(SENSES)}")
 
@@ -78,7 +82,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a category was taught with, for the manifest.
 
     labels: how many said no, and yes. share: of all videos, that are taken to be of the category. of: id of the bundle
-    that the pool's views were of. sha256: of pool and labels.
+    that the pool's views were of. graphs: what its views depend on. sha256: of pool and labels.
     """
 
     task: str
@@ -86,6 +90,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     labels: tuple[int, int]
     share: float
     of: str
+    graphs: str
     sha256: str
 
 
@@ -150,4 +155,6 @@ def _head(arrays: Mapping[str, NDArray[np.generic]], name: str, senses: Sequence
         return np.asarray(arrays[f"{name}/{key}"], np.float32)
 
     means, rows = ({sense: part(f"{sense}/{key}") for sense in senses} for key in ("mean", "rows"))
+    if part("bias").shape != (1,):
+        raise ValueError(f"taught head {name}: came a bias of shape {part('bias').shape}, expected one number")
     return Head(means, rows, part("weights"), float(part("bias")[0]))

@@ -71,8 +71,9 @@ class Categories:
         logit, *others = (self._logit(task, name, said) for said in head.logits([views, *fewer]).tolist())
         if logit == -np.inf:
             return None
-        without_M = np.array(others, np.float32)
-        return self._said(task, name, logit, without_M, tuple(Modality)[int(without_M.argmin())], _NOTHING)
+        read = [modality for modality in Modality if modality in head.senses and modality in fused.views]
+        missed = min(read, key=lambda modality: others[tuple(Modality).index(modality)])
+        return self._said(task, name, logit, np.array(others, np.float32), missed, _NOTHING)
 
     def _logit(self, task: Task, name: str, said: float) -> float:
         """The task's logit that is as likely as what a head said; -inf where it knows nothing."""

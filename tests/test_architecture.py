@@ -32,7 +32,7 @@ BEYOND_INFERENCE = {
     # clips of known truth
     "streamer.cli.demo": ("engines.data.world", "engines.data.samples", "engines.data.public.manifest"),
     "streamer.cli.ab": ("engines.outcomes", "engines.data.rows"),
-    "streamer.cli.pilot": ("engines.pilot", "engines.data.rows"),
+    "streamer.cli.pilot": ("engines.pilot", "engines.teaching", "engines.data.rows"),
     "streamer.bench": ("engines.data.world",),
     "streamer.cli.bench": ("engines.gpu.machine",),
     "streamer.bench.gpu": ("engines.build", "engines.gpu", "engines.measure", "engines.data"),

@@ -18,10 +18,13 @@ from engines.active.pool import FUSED, Pool, Situation
 from engines.active.reasons import Explainer, Like
 from engines.active.senses import SensesHead, side_by_side
 from engines.active.strategies import PUBLISHED
+from engines.active.vectors import Float32
 from engines.spec import TASKS
 
 LSB = Lsb.name
 STRATEGIES = (LSB, *PUBLISHED)
+#: Share of a pool that has views, from which on a head reads them.
+MOSTLY = 0.9
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +134,7 @@ def _with_scores(situation: Situation, wish: Wish, rng: np.random.Generator) -> 
     if not both or not (lacking or wish.strategy == "bald"):
         return situation, False
     # The embedding keeps what its tasks need; of a policy that the network does not know, single senses tell far more.
-    widths, rows_NF = side_by_side(situation.views or {FUSED: situation.embedding_ND})
+    widths, rows_NF = side_by_side(_readable(situation))
     head, known = SensesHead(widths), situation.labelled
     if wish.strategy == "bald":
         situation = replace(situation, committee_EN=committee(head, rows_NF, situation.label_N, rng))
@@ -139,6 +142,14 @@ def _with_scores(situation: Situation, wish: Wish, rng: np.random.Generator) -> 
         return situation, False
     head = head.fit(rows_NF[known], situation.label_N[known], rng)
     return replace(situation, score_N=head.scores(rows_NF)), True
+
+
+def _readable(situation: Situation) -> dict[str, Float32]:
+    """By name. Views are none where not nearly all videos have any: a head that reads them knows nothing of others."""
+    has_N = np.zeros(len(situation), np.bool_)
+    for rows_NV in situation.views.values():
+        has_N |= rows_NV.any(axis=1)
+    return situation.spaces if has_N.mean() >= MOSTLY else {FUSED: situation.embedding_ND}
 
 
 def _request(pool: Pool, situation: Situation, wish: Wish, pick: Pick, explainer: Explainer) -> Request:

@@ -30,23 +30,24 @@ class SensesHead:
 
     Features: senses side by side, of the given widths, each with mean 0 and zeros where a video lacks it; before them
     one column of log odds that another judge gives, where `trust` is not 0: how much of their product adds to likeness.
-    only: senses that it reads; empty: those that it finds.
+    only: senses that it reads; empty: those that each fit finds. reads: those of the last fit.
     """
 
     widths: Mapping[str, int]
     trust: float = 0.0
     only: Senses = ()
+    reads: Senses = ()
     label_LF: Float32 | None = None
     weight_L: Float32 | None = None
     bias: float = 0.0
 
     def fit(self, feature_LF: Float32, label_L: Float32, rng: np.random.Generator) -> SensesHead:
-        """As of `Head`; `only` then says what it reads. Raises `ValueError` for labels of one kind."""
+        """As of `Head`. Raises `ValueError` for labels of one kind."""
         rows, beside_LL = self._apart(feature_LF), self._beside(feature_LF, feature_LF)
         senses = self.only or deciding(rows, label_L == 1, rng, beside_LL)
         kernel_LL = together({name: alike(rows[name]) for name in senses}, senses) + beside_LL
         weight_L, bias = fitted(kernel_LL, label_L, PENALTY)
-        return replace(self, only=senses, label_LF=feature_LF, weight_L=weight_L, bias=bias)
+        return replace(self, reads=senses, label_LF=feature_LF, weight_L=weight_L, bias=bias)
 
     def scores(self, feature_NF: Float32) -> Float32:
         """As of `Head`. Raises `ValueError` before `fit`."""
@@ -59,7 +60,7 @@ class SensesHead:
         known, logit_N = self._apart(self.label_LF), np.empty(len(feature_NF), np.float32)
         for part in chunks(len(feature_NF), len(self.label_LF)):
             rows = self._apart(feature_NF[part])
-            like = [likeness(rows[name], known[name], (self.widths[name],)) for name in self.only]
+            like = [likeness(rows[name], known[name], (self.widths[name],)) for name in self.reads]
             logit_N[part] = (np.mean(like, axis=0) + self._beside(feature_NF[part], self.label_LF)) @ self.weight_L
         return logit_N + np.float32(self.bias)
 

@@ -88,7 +88,7 @@ def _tell_rejected(pool: Path, broken: Sequence[Rejected], told: Told, out: Path
     """Labels that cannot be used go into a file beside the bundle."""
     from engines.data.rows import write_rejected
 
-    listed = write_rejected(told.rejected, out.with_name(f"{out.name}.rejected.jsonl"))
+    listed = write_rejected(told.rejected, (where := out.resolve()).with_name(f"{where.name}.rejected.jsonl"))
     if broken:
         typer.echo(f"earshot: left out {len(broken)} broken rows of {pool}; first: {broken[0].problem}", err=True)
     if listed is not None:

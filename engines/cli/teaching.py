@@ -15,7 +15,7 @@ def teaching(
     features: Annotated[Path, typer.Option(help="Composed clips: `earshot dataset features`.", exists=True)],
     labels: Annotated[list[int] | None, typer.Option(min=32, help="How many; may be given many times.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Draws of who is labelled, for each number.")] = 4,
-    clips: Annotated[int, typer.Option(min=100, help="Training clips that labels are drawn from.")] = 2500,
+    clips: Annotated[int, typer.Option(min=100, help="Training clips that labels are drawn from, at most.")] = 5000,
     as_json: JsonOption = False,
 ) -> None:
     """Teach each thing that is seen or heard in the composed clips as if it were a policy, and look for it in the test.
@@ -25,14 +25,15 @@ def teaching(
     """
     need_training_packages()
     from engines.bundle import Bundle
-    from engines.evaluation.teaching import heads, open_table, worth
+    from engines.evaluation.teaching import FEWEST, QUARTER, heads, open_table, worth
     from engines.learn.stored import batches
 
     budgets = labels or [32, 60, 120, 240]
     with errors_told():
         loaded = Bundle.load(bundle)
         with progress("clips", batches(clips + 2000)) as advance:
-            table = open_table(loaded, features, clips, advance)
+            # So many of a kind that the largest number of labels has its quarter.
+            table = open_table(loaded, features, clips, max(FEWEST, *(one // QUARTER for one in budgets)), advance)
         with progress("heads", heads(table, budgets, seeds)) as advance:
             found = list(worth(table, budgets, seeds, advance))
     if as_json:

@@ -73,8 +73,13 @@ class Table:
     labelled: int
 
 
-def open_table(bundle: Bundle, folder: Path, most: int, on_batch: Callable[[], None] = lambda: None) -> Table:
-    """most: clips that may be labelled, the first of the training split by chance. Raises as `judge_stored`."""
+def open_table(
+    bundle: Bundle, folder: Path, most: int, fewest: int = FEWEST, on_batch: Callable[[], None] = lambda: None
+) -> Table:
+    """most: clips that may be labelled, the first of the training split by chance. fewest: of a kind, in either split.
+
+    Raises `ValueError` as `judge_stored`, and where there are too few of every kind.
+    """
     features = FeatureSet(folder, bundle.tokenizer, without=tuple(bundle.training.get("data", {}).get("without", ())))
     train = np.random.default_rng(0).permutation(features.indices(TRAIN))[:most]
     chosen = np.concatenate([train, features.indices(TEST)])
@@ -82,7 +87,10 @@ def open_table(bundle: Bundle, folder: Path, most: int, on_batch: Callable[[], N
     own = {name: np.nan_to_num(view_ND) for name, view_ND in said.pooled.items()}
     towers = {name: _tower(features, chosen, name) for name in ("vision", "audio")}
     rows = [features.rows[int(n)] for n in chosen]
-    return Table({"bundle": own, "towers": towers}, _kinds(rows, len(train)), len(train))
+    kinds = _kinds(rows, len(train), fewest)
+    if not kinds:
+        raise ValueError(f"{folder}: came no thing that {fewest} clips of training and of the test hold, expected some")
+    return Table({"bundle": own, "towers": towers}, kinds, len(train))
 
 
 def worth(
@@ -90,7 +98,8 @@ def worth(
 ) -> Iterator[Worth]:
     """For what is seen and what is heard, each kind of views, and each number of labels."""
     for perceived in ("seen", "heard"):
-        kinds = [kind for kind in table.kinds if kind.perceived == perceived]
+        if not (kinds := [kind for kind in table.kinds if kind.perceived == perceived]):
+            continue
         for space, views in table.views.items():
             for labels in budgets:
                 yield _worth(table, kinds, space, views, labels, seeds, on_head)
@@ -156,13 +165,13 @@ def _measured(
     return precision, float((said_N[truth_N] > least).mean()), head.senses
 
 
-def _kinds(rows: Sequence[Row], labelled: int) -> list[Kind]:
+def _kinds(rows: Sequence[Row], labelled: int, fewest: int) -> list[Kind]:
     """What topics name, where it is seen and where it is heard, of that there is enough."""
     kinds = []
     for topic in topics():
         for perceived, things in (("seen", topic.seen), ("heard", topic.heard)):
             is_N = np.array([any(span.thing in things for span in getattr(row, perceived)) for row in rows])
-            if min(is_N[:labelled].sum(), is_N[labelled:].sum()) >= FEWEST:
+            if min(is_N[:labelled].sum(), is_N[labelled:].sum()) >= fewest:
                 kinds.append(Kind(topic.name, perceived, is_N))
     return kinds
 

@@ -110,8 +110,11 @@ class Registry:
 
         Raises `ValueError` when there is a current one already, unless a person says `because`.
         """
+        source = Bundle.load(bundle)
         with self.locked():
-            before, source = self._step() or None, Bundle.load(bundle)
+            before = self._step() or None
+            if before is not None and self.now().bundle == source.id:
+                raise ValueError(f"{self.folder}: {source.id[:ID_LETTERS]} is current already")
             if before is not None and not (because or "").strip():
                 raise ValueError(
                     f"{self.folder}: has a current bundle already, and of this one no gate was measured; promote a "
@@ -119,7 +122,9 @@ class Registry:
                 )
             step = 1 + (before or 0)
             entry = Entry(step=step, action="adopt", bundle=source.id, at=at, before=before, because=because)
-            return self._point(self._keep(source), entry)
+            home = self._keep(source)
+            Bundle.load(home / BUNDLE)  # it may have been there before, and have come to harm
+            return self._point(home, entry)
 
     def promote(self, candidate: Path, at: str, because: str | None, overridden: tuple[str, ...]) -> Entry:
         """Make a candidate current; whether it may be is decided elsewhere. Call it inside `locked`."""

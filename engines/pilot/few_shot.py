@@ -75,7 +75,7 @@ def few_shot(traits: Traits, labels_N: Bool, costs: Costs, rng: np.random.Genera
     for repeat in range(REPEATS):
         for train, test in _folds(labels_N, rng):
             head = blank.fit(features_NF[train], targets_N[train], rng)
-            held = _held_within(replace(blank, only=head.only), features_NF[train], labels_N[train], rng)
+            held = _held_within(replace(blank, only=head.reads), features_NF[train], labels_N[train], rng)
             scores_RN[repeat, test] = head.logits(features_NF[test])
             called_RN[repeat, test] = scores_RN[repeat, test] >= cheapest_threshold(held, labels_N[train], costs)
     return HeldOut(scores_RN.mean(0), called_RN)

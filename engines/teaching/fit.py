@@ -19,6 +19,8 @@ from engines.taught import SENSES, Float32, Head, apart
 
 #: Labels of either kind without which nothing can be said.
 FEWEST = 8
+#: Labels that a head holds: each is compared with each.
+MOST = 5_000
 FOLDS = 5
 #: How often all is shared out anew, and above how many labels once is enough.
 REPEATS, MANY = 3, 300
@@ -39,8 +41,11 @@ class Examples:
     def of(cls, view_LD: Mapping[str, Float32], mean_D: Mapping[str, Float32], label_L: Bool) -> Examples:
         """view_LD: zeros where a video lacks it. Raises `ValueError` for fewer than `FEWEST` of either label."""
         yes, no = int(label_L.sum()), int((~label_L).sum())
-        if min(yes, no) < FEWEST:
-            raise ValueError(f"labels: came {yes} of yes and {no} of no, expected {FEWEST} or more of each")
+        if min(yes, no) < FEWEST or yes + no > MOST:
+            raise ValueError(
+                f"labels: came {yes} of yes and {no} of no, expected {FEWEST} or more of each and {MOST:,} at most; "
+                "with more, train: earshot learn"
+            )
         there = ((name, view_LD[name]) for name in SENSES if name in view_LD)
         rows = {name: apart(view, mean_D[name]) * view.any(axis=1, keepdims=True) for name, view in there}
         return cls(mean_D, rows, label_L)
@@ -59,7 +64,8 @@ def taught(examples: Examples, rng: np.random.Generator) -> Head:
 
 
 def held_out(examples: Examples, rng: np.random.Generator, on_fold: Callable[[], None] = lambda: None) -> Float64:
-    """float64 (R, L): log odds of each labelled video by heads that were taught without it.
+    """float64 (R, L): log odds of each labelled video by heads that were taught without it; NaN where it lacks what
+    they read.
 
     `on_fold` is called `folds` times.
     """
@@ -70,7 +76,8 @@ def held_out(examples: Examples, rng: np.random.Generator, on_fold: Callable[[],
             rest = np.setdiff1d(np.arange(len(label_L)), part)
             inside = {name: rows[rest] for name, rows in examples.row_LD.items()}
             senses = deciding(inside, label_L[rest], rng)
-            said_L[part] = said(together(kernels, senses), label_L, part)
+            has_L = np.any([examples.row_LD[name].any(axis=1) for name in senses], axis=0)
+            said_L[part] = np.where(has_L[part], said(together(kernels, senses), label_L, part), np.nan)
             on_fold()
     return said_RL
 

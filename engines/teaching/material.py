@@ -28,13 +28,14 @@ FEWEST_WITH = 8
 class Material:
     """view_ND: by sense, unit norm, zeros where a video lacks it. place_L: the labelled videos in the pool.
 
-    of: id of the bundle that the views are of. sha256: of what is learnt from.
+    of: id of the bundle that the views are of. graphs: `Bundle.views_id`. sha256: of what is learnt from.
     """
 
     view_ND: Mapping[str, Float32]
     place_L: NDArray[np.int64]
     label_L: NDArray[np.bool_]
     of: str
+    graphs: str
     sha256: str
 
     @property
@@ -65,7 +66,8 @@ class Material:
 
 def gather(bundle: Bundle, pool: Pool, told: Told, senses: Sequence[str]) -> Material:
     """Raises `ValueError` when the pool is of another bundle, or has none of these senses."""
-    of_pools = {bundle.id, *(lesson.of for lesson in bundle.lessons.values())}
+    same = [lesson.of for lesson in bundle.lessons.values() if lesson.graphs == bundle.views_id]
+    of_pools = {bundle.id, *same}
     if pool.bundle not in of_pools:
         raise ValueError(
             f"pool: came views of bundle {pool.bundle[:12] or 'none'}, expected of {bundle.id[:12]}; make one with "
@@ -77,7 +79,11 @@ def gather(bundle: Bundle, pool: Pool, told: Told, senses: Sequence[str]) -> Mat
         if name in pool.views and pool.views[name].any(axis=1).sum() >= FEWEST_WITH
     }
     if not views:
-        raise ValueError(f"pool: came {sorted(pool.views)}, expected views of {', '.join(senses)} of some videos")
+        counts = {name: int(view_ND.any(axis=1).sum()) for name, view_ND in pool.views.items()}
+        raise ValueError(
+            f"pool: came views {counts or 'of no video'}, expected those of {FEWEST_WITH} videos or more for one of "
+            f"{', '.join(senses)}; make it with `earshot label pool`"
+        )
     for name, view_ND in views.items():
         if view_ND.shape[1] != bundle.embedding_size:
             raise ValueError(f"pool: {name} came {view_ND.shape[1]} wide, expected {bundle.embedding_size}")
@@ -88,7 +94,7 @@ def gather(bundle: Bundle, pool: Pool, told: Told, senses: Sequence[str]) -> Mat
     digest = hashlib.sha256(msgspec.json.encode(answers, order="deterministic"))
     for name in sorted(views):
         digest.update(np.ascontiguousarray(views[name]).tobytes())
-    return Material(views, place_L, label_L, pool.bundle, digest.hexdigest())
+    return Material(views, place_L, label_L, pool.bundle, bundle.views_id, digest.hexdigest())
 
 
 def _nothing_said(bundle: Bundle) -> Float32:

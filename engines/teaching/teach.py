@@ -18,7 +18,7 @@ from engines.rewriting import rewriting
 from engines.taught import TAUGHT, Head, Lesson, Taught
 from engines.teaching.fit import Examples, folds, held_out, taught
 from engines.teaching.material import Material, gather
-from engines.teaching.measure import Measured, measure
+from engines.teaching.measure import Measured, is_told, measure
 from engines.teaching.told import Told
 from engines.teaching.wish import Wish
 from engines.training.calibrate import calibrate_task
@@ -61,14 +61,17 @@ def _calibrated(held_RL: Float64, material: Material, wish: Wish) -> TaskCalibra
 
     Raises `ValueError` where held-out videos of the category score no higher than others.
     """
-    labels_RL = np.broadcast_to(material.label_L, held_RL.shape)
+    refused = (
+        f"category {wish.name}: videos that were labelled yes cannot be told from the others by their picture, sound "
+        "or words; look at the labels, or give more"
+    )
+    if not is_told(held_RL, material.label_L):
+        raise ValueError(refused)
+    labels_RL, heard_RL = np.broadcast_to(material.label_L, held_RL.shape), ~np.isnan(held_RL)
     try:
-        found = calibrate_task(held_RL.ravel(), labels_RL.ravel().astype(np.float64))
+        found = calibrate_task(held_RL[heard_RL], labels_RL[heard_RL].astype(np.float64))
     except ValueError as error:
-        raise ValueError(
-            f"category {wish.name}: videos that were labelled yes cannot be told from the others by their picture, "
-            "sound or words; look at the labels, or give more"
-        ) from error
+        raise ValueError(refused) from error
     if wish.share is None:
         return found
     shift = _log_odds(wish.share) - _log_odds(float(material.label_L.mean()))
@@ -86,6 +89,7 @@ def _with(manifest: Manifest, material: Material, wish: Wish, head: Head, calibr
         labels=material.counts,
         share=float(material.label_L.mean()) if wish.share is None else wish.share,
         of=material.of,
+        graphs=material.graphs,
         sha256=material.sha256,
     )
     categories = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from engines.data.names import Names, text_of
 from engines.data.rows import Bad, Good, read_rows, yes_or_no
+from engines.spec import TASKS
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Told:
 def read_told(table: Path, task: str, known: Collection[str]) -> Told:
     """Rows of `video_id` or `file`, and of `value` or the task's name: CSV, JSONL or Parquet; those of `label merge`.
 
-    Rows that name another task in `task` are passed over. known: ids of the pool. Of two rows about a video the first
-    counts. Raises `ValueError` for a file that is no table.
+    Rows that name another task in `task` are passed over, and such as nobody has answered yet. known: ids of the pool.
+    Of two rows about a video the first counts. Raises `ValueError` for a file that is no table.
     """
     reading = _Reading(task, Names(known))
     for row in read_rows(table):
@@ -45,15 +45,16 @@ class _Reading:
             return
         try:
             cells = row.by_lower_name()
-            if (other := cells.get("task")) and other != self.task:
-                return
-            self._keep(row.place, *self._answer(cells))
+            value = text_of(cells.get("value")) or text_of(cells.get(self.task))
+            if value and self._is_ours(text_of(cells.get("task")).lower()):
+                self._keep(row.place, self.names.find(cells), yes_or_no("value", value))
         except ValueError as error:
             self.rejected.append(Bad(row.place, str(error), row.cells))
 
-    def _answer(self, cells: Mapping[str, Any]) -> tuple[str, bool]:
-        told = text_of(cells.get("value")) or text_of(cells.get(self.task))
-        return self.names.find(cells), yes_or_no("value", told)
+    def _is_ours(self, task: str) -> bool:
+        if task and task not in TASKS:
+            raise ValueError(f"task: came {task[:40]!r}, expected one of {', '.join(TASKS)} or nothing")
+        return not task or task == self.task
 
     def _keep(self, place: str, video_id: str, answer: bool) -> None:
         if self.answers.setdefault(video_id, answer) != answer:

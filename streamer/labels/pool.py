@@ -127,7 +127,6 @@ class Known:
     """A video whose fused embedding is known."""
 
     event: Event
-    content_sha256: str
     bundle_id: str
     scores: Mapping[Task, float]
     fused: Fused
@@ -151,7 +150,7 @@ def labels_by_video(labels: Iterable[Merged]) -> dict[str, dict[Task, int]]:
 def _remembered(some: Sequence[tuple[Event, Judged]], recaller: Recaller, left: Left) -> list[Known]:
     answers = recaller.fused([(event, entry.content_sha256) for event, entry in some])
     known = [
-        Known(event, entry.content_sha256, entry.bundle_id, entry.scores, fused)
+        Known(event, entry.bundle_id, entry.scores, fused)
         for (event, entry), fused in zip(some, answers, strict=True)
         if fused is not None
     ]

@@ -99,3 +99,22 @@ def test_a_bundle_with_other_tokens_forgets_what_was_taught() -> None:
     by_tower, by_people = {"vision": TaskCalibration()}, {TAUGHT: TaskCalibration(bias=1)}
     categories = {"adult": {"violent": by_tower, "vaping": by_people}, "clickbait": {"scam": by_people}}
     assert untaught(categories) == {"adult": {"violent": by_tower}, "clickbait": {}}
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("vaping/bias", np.zeros(0, np.float32), "bias of shape"),
+        ("vaping/weights", np.array(1, np.float32), "for 1 weights"),
+        ("vaping/weights", np.ones((5, 1), np.float32), "expected a row"),
+        ("vaping/vision/mean", np.ones((D, D), np.float32), "expected a row"),
+        ("vaping/weights", np.full(5, np.nan, np.float32), "not finite"),
+        ("vaping/vision/mean", np.full(D, np.inf, np.float32), "not finite"),
+    ],
+)
+def test_heads_that_are_broken_are_refused(tmp_path: Path, name: str, array: np.ndarray, said: str) -> None:
+    path = tmp_path / "taught.safetensors"
+    Taught({"vaping": head("vision")}).save(path)
+    save_file(load_file(path) | {name: array}, path, {"schema": "earshot-taught/1"})
+    with pytest.raises(ValueError, match=said):
+        Taught.load(path, {"vaping": ("vision",)}, D)

@@ -246,3 +246,18 @@ def test_what_people_taught_counts_only_where_the_policy_says_so() -> None:
     found = taught({Modality.VISION: (1, 0)}, adult={"categories": ["sexual"]})
     assert found.scores_K[ADULT] == found.network_K[ADULT] < 0.5
     assert verdict(found).categories["vaping"] == pytest.approx(sigmoid(0.25), abs=1e-5)
+
+
+@pytest.mark.parametrize("lacking", [Modality.AUDIO, Modality.TEXT])
+def test_where_all_that_is_read_speaks_against_it_evidence_is_still_of_what_is_read(lacking: Modality) -> None:
+    """Less is known of a video without either sense, and so it is likelier of the category: that names no third one."""
+    other = Modality.TEXT if lacking is Modality.AUDIO else Modality.AUDIO
+    zero, one = np.zeros(2, np.float32), np.array([[1, 0]], np.float32)
+    read = {Modality.VISION.value: zero, other.value: zero}
+    against = Head(read, dict.fromkeys(read, one), np.array([-1.0], np.float32), 0.5)
+    views = {Modality.VISION: np.array([1, 0], np.float16), other: np.array([1, 0], np.float16)}
+    what = replace(fused(), embedding_D=np.ones(2, np.float32), views=views)
+    runner = ConstantRunner(graph_specs(8, 8, 1)["fusion"])
+    found = Scorer(runner, Categories(TAUGHT_TOO, PRIORS, {}, Taught({"vaping": against}))).score(what)
+    (category,) = [one for one in found.categories[ADULT] if one.name == "vaping"]
+    assert category.modality in views and verdict(found).score is not None

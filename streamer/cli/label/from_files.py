@@ -9,6 +9,7 @@ import typer
 
 from streamer.alone import answer_alone
 from streamer.assemble import Parts, open_parts
+from streamer.cache.redis import CacheOptions
 from streamer.cli.at_hand import media_of, readable, uri_of
 from streamer.cli.common import progress
 from streamer.cli.events import checked, data_of
@@ -48,7 +49,9 @@ def write_from_files(settings: Settings, wanted: Wanted, events: Sequence[Event]
     """The pool, written when all are judged. Raises `SettingsError` (fatal) for what cannot be."""
     check_pool_path(wanted.out)
     said, left = labels_of(wanted), Left()
-    settings = readable(settings, (event.uri for event in events))
+    # What workers remember is none of this pool's, nor the other way round.
+    alone = settings.model_copy(update={"cache": CacheOptions(memory_bytes=0)})
+    settings = readable(alone, (event.uri for event in events))
     with open_parts(settings) as parts, progress("videos", len(events)) as advance:
         known = _known(parts, events, settings.worker.deadline_seconds, left, advance)
         count = write_pool(wanted.out, rows_of(known, said, views=wanted.views))
@@ -69,4 +72,4 @@ def _known(
             left.unscored += 1
             continue
         scores = {verdict.task: verdict.score for verdict in answer.verdicts if verdict.score is not None}
-        yield Known(event, answer.content_sha256, parts.bundle.id, scores, answer.fused)
+        yield Known(event, parts.bundle.id, scores, answer.fused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import msgspec
@@ -9,14 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from engines.data.rows import write_whole
+from engines.teaching.fit import FEWEST
+from engines.teaching.wish import TASKS as TEACHABLE
 from streamer.cli.pilot import pool
 from streamer.cli.pilot.page import WAYS, page, percent, points
 from streamer.cli.pilot.start import POOL, REJECTED, REPORT, RESULT, Stage
 from streamer.report.table import console
 from streamer.report.words import clean
-
-#: Whose head may become a category; relevance is bad when it is low.
-TEACHABLE = ("clickbait", "adult")
 
 
 def document(stage: Stage, out: Path) -> dict[str, object]:
@@ -67,9 +67,7 @@ def show(stage: Stage, out: Path) -> None:
         terminal.print(f"columns that mean nothing here: {names}", style="yellow", markup=False)
     terminal.print(f"page   {out / REPORT}", soft_wrap=True)
     for found in stage.findings:
-        if found.best == "head" and found.task in TEACHABLE:
-            terminal.print(
-                f"head   earshot teach {stage.bundle.partition(' ')[0]} {out / POOL} --task {found.task} --name NAME "
-                "--out bundles/mine",
-                soft_wrap=True,
-            )
+        enough = min(found.bad, found.videos - found.bad) >= FEWEST
+        if found.best == "head" and found.task in TEACHABLE and enough:
+            command = ("earshot", "teach", stage.bundle_path, str(out / POOL), "--task", found.task)
+            terminal.print(f"head   {shlex.join(command)} --name NAME --out bundles/mine", soft_wrap=True, markup=False)

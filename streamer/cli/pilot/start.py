@@ -54,6 +54,7 @@ class Stage:
     shown: Sequence[Shown]
     bundle: str
     bundle_id: str
+    bundle_path: str
     cpu_seconds: float
     wall_seconds: float
 
@@ -75,6 +76,7 @@ def run(videos: Path, labels_file: Path, out: Path, terms: Terms, settings: Sett
             _shown(videos, judged, labels, findings, parts),
             f"{parts.bundle.name} {parts.bundle.id[:12]}",
             parts.bundle.id,
+            settings.engine.bundle,
             cpu_seconds,
             sum(item.wall_seconds for item in judged),
         )

@@ -29,7 +29,7 @@ def test_it_reads_the_sense_in_which_labels_differ(kind: str) -> None:
     found, label_N = spaces(kind)
     widths, features_NF = side_by_side(found)
     head = SensesHead(widths).fit(features_NF, label_N.astype(np.float32), rng())
-    assert head.only == (kind,)
+    assert head.reads == (kind,)
     other, other_label_N = spaces(kind, seed=7)
     said_N = head.scores(side_by_side(other)[1])
     assert (said_N[other_label_N][:, None] > said_N[~other_label_N][None]).mean() > 0.95
@@ -38,7 +38,17 @@ def test_it_reads_the_sense_in_which_labels_differ(kind: str) -> None:
 def test_senses_that_are_told_are_not_looked_for() -> None:
     found, label_N = spaces("vision")
     widths, features_NF = side_by_side(found)
-    assert SensesHead(widths, only=("audio",)).fit(features_NF, label_N.astype(np.float32), rng()).only == ("audio",)
+    assert SensesHead(widths, only=("audio",)).fit(features_NF, label_N.astype(np.float32), rng()).reads == ("audio",)
+
+
+def test_other_labels_are_read_in_other_senses() -> None:
+    """A learner fits the head that it has fitted before."""
+    seen, seen_N = spaces("vision")
+    heard, heard_N = spaces("audio")
+    widths, seen_NF = side_by_side(seen)
+    head = SensesHead(widths).fit(seen_NF, seen_N.astype(np.float32), rng())
+    again = head.fit(side_by_side(heard)[1], heard_N.astype(np.float32), rng())
+    assert (head.reads, again.reads) == (("vision",), ("audio",))
 
 
 def test_another_judge_is_trusted_as_far_as_it_is_told() -> None:

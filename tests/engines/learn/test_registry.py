@@ -125,14 +125,21 @@ def test_a_bundle_from_outside_becomes_current_where_a_person_says_why(registry:
     assert loaded(registry) == Bundle.load(other).id
     last = registry.history()[-1]
     assert (last.action, last.before, last.because) == ("adopt", 1, "calibrated on March")
+    code, told = run("adopt", str(other), "--because", "once more", registry=registry)
+    assert code == 1 and "is current already" in told
     assert run("rollback", registry=registry)[0] == 0 and loaded(registry) == before
+
+
+def test_a_bundle_that_is_none_leaves_no_registry(tmp_path: Path) -> None:
+    code, told = run("adopt", "nowhere", registry=Registry(tmp_path / "new"))
+    assert code == 1 and "nowhere" in told and not (tmp_path / "new").exists()
 
 
 def test_what_people_taught_is_not_lost_unseen(registry: Registry, offer: Callable[..., str], tmp_path: Path) -> None:
     head = Head({"audio": np.zeros(64, np.float32)}, {"audio": np.ones((1, 64), np.float32)}, np.ones(1, np.float32), 0)
     folder = bundle_like_world(tmp_path / "taught", "taught")
     manifest = read_manifest(folder)
-    lesson = Lesson(task="adult", senses=("audio",), labels=(9, 9), share=0.5, of="b", sha256="s")
+    lesson = Lesson(task="adult", senses=("audio",), labels=(9, 9), share=0.5, of="b", graphs="g", sha256="s")
     categories = {**manifest.calibration.categories, "adult": {"vaping": {TAUGHT: TaskCalibration()}}}
     calibration = msgspec.structs.replace(manifest.calibration, categories=categories)
     Taught({"vaping": head}).save(folder / HEADS)

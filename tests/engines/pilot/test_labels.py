@@ -44,8 +44,8 @@ def test_empty_cells_are_open_and_words_travel_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("x.mp4,,1,,", "came the name 'x.mp4', which no video has; expected a path relative to the folder"),
-        ("d.mp4,,1,,", "came the name 'd.mp4', which 2 videos have: in/d.mp4, out/d.mp4; expected a path"),
+        ("x.mp4,,1,,", "came the name 'x.mp4', which no video has; expected the path or id of one"),
+        ("d.mp4,,1,,", "came the name 'd.mp4', which 2 videos have: in/d.mp4, out/d.mp4; expected the path"),
         (",,1,,", "came neither file nor video_id, expected the name of a video"),
         ("b.mp4,,,,", "came no label, expected 0 or 1 for at least one of clickbait, adult, relevance"),
         ("b.mp4,,2,,", "clickbait: came '2', expected 0, 1 or nothing"),

@@ -39,7 +39,7 @@ def test_lines_of_label_merge_are_taken_and_those_of_other_tasks_passed_over(tmp
         ("zzz,1", "which no video has"),
         (",1", "expected the name of a video"),
         ("d,maybe", "came 'maybe'"),
-        ("d,", "came ''"),
+        ("d,perhaps", "came 'perhaps', expected 0, 1 or nothing"),
         ("a,0", "came another answer, line 2 has it already"),
         ("d,1,2", "cells more than columns"),
     ],
@@ -49,6 +49,17 @@ def test_broken_rows_are_listed_and_the_others_count(tmp_path: Path, row: str, p
     assert told.answers == {"a": True, "b": False}
     (rejected,) = told.rejected
     assert rejected.place == "line 3" and problem in rejected.problem
+
+
+def test_what_nobody_has_answered_yet_is_passed_over(tmp_path: Path) -> None:
+    lines = '{"video_id": "a", "task": "Adult", "value": 1}\n{"video_id": "b", "task": "adult", "value": null}\n'
+    told = read_told(table(tmp_path, lines, "values.jsonl"), "adult", POOL)
+    assert told.answers == {"a": True} and told.rejected == ()
+
+
+def test_a_task_that_is_none_is_told(tmp_path: Path) -> None:
+    (rejected,) = read_told(table(tmp_path, "video_id,task,value\na,adults,1\n"), "adult", POOL).rejected
+    assert rejected.problem.startswith("task: came 'adults', expected one of")
 
 
 def test_a_repeated_row_is_no_contradiction(tmp_path: Path) -> None:

@@ -42,8 +42,12 @@ def values(tensor: TensorSpec, row: int) -> torch.Tensor:
     return torch.rand(shape, generator=generator)
 
 
+#: The fusion network's graph, the longest to export, is compared as a whole bundle is (tests/marks/test_starter.py).
+TOWERS = [name for name in GRAPHS if name != "fusion"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", TOWERS)
 def test_exported_graphs_agree_with_torch(network: StarterNetwork, name: str) -> None:
     part, spec = network.get_submodule(name), network.specs[name]
     inputs = [values(tensor, row) for row, tensor in enumerate(spec.inputs)]

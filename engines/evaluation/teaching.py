@@ -27,7 +27,7 @@ from engines.taught import Float32
 from engines.teaching.fit import Examples, taught
 from engines.training.features import CLIPS, TEST, TRAIN, FeatureSet
 
-#: Clips of a kind in either split, without which it is none to measure by.
+#: Clips of a kind in the test, without which it is none to measure by.
 FEWEST = 40
 #: Of the labelled clips, that are of the kind.
 QUARTER = 4
@@ -76,7 +76,7 @@ class Table:
 def open_table(
     bundle: Bundle, folder: Path, most: int, fewest: int = FEWEST, on_batch: Callable[[], None] = lambda: None
 ) -> Table:
-    """most: clips that may be labelled, the first of the training split by chance. fewest: of a kind, in either split.
+    """most: clips that may be labelled, the first of the training split by chance. fewest: of a kind among them.
 
     Raises `ValueError` as `judge_stored`, and where there are too few of every kind.
     """
@@ -89,7 +89,9 @@ def open_table(
     rows = [features.rows[int(n)] for n in chosen]
     kinds = _kinds(rows, len(train), fewest)
     if not kinds:
-        raise ValueError(f"{folder}: came no thing that {fewest} clips of training and of the test hold, expected some")
+        raise ValueError(
+            f"{folder}: came no thing that {fewest} clips of training and {FEWEST} of the test hold, expected some"
+        )
     return Table({"bundle": own, "towers": towers}, kinds, len(train))
 
 
@@ -171,7 +173,7 @@ def _kinds(rows: Sequence[Row], labelled: int, fewest: int) -> list[Kind]:
     for topic in topics():
         for perceived, things in (("seen", topic.seen), ("heard", topic.heard)):
             is_N = np.array([any(span.thing in things for span in getattr(row, perceived)) for row in rows])
-            if min(is_N[:labelled].sum(), is_N[labelled:].sum()) >= fewest:
+            if is_N[:labelled].sum() >= fewest and is_N[labelled:].sum() >= FEWEST:
                 kinds.append(Kind(topic.name, perceived, is_N))
     return kinds
 

@@ -25,7 +25,7 @@ demo: $(RUNTIME) ## judge clips of known truth on an embedded broker; writes out
 
 # One process more than cores, as some tests wait for a broker. A file's quick tests share what they make; what is slow goes one by one
 # to whoever is free: the longest take as long as a hundred others.
-WORKERS = $(shell echo $$(($$(nproc) + 1)))
+WORKERS = $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 test: $(TOOLS) ## the tests, with a real Kafka broker, a real Redis and a real browser
 	$(BIN)/python -m tests.services
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "$(FAST)"

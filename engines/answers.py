@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.active.kernel import probability
 from engines.bundle import Bundle
 from engines.data.decoding import decoded
 from engines.data.public.manifest import RELEVANT, Row
@@ -110,12 +111,8 @@ def collect(bundle: Bundle, rows: Sequence[Row], logits: Sequence[Float32], othe
         for modality, names in bundle.priors.items()
     }
     views = [one.views for one in others]
-    taught = {name: _share(head.logits(views)) for name, head in bundle.taught.heads.items()}
+    taught = {name: probability(head.logits(views)) for name, head in bundle.taught.heads.items()}
     return Answers(np.stack(logits), np.array([_labels(row) for row in rows], np.float32), priors, taught)
-
-
-def _share(log_odds_M: Float32) -> Float32:
-    return np.asarray(1 / (1 + np.exp(-log_odds_M)), np.float32)
 
 
 def _labels(row: Row) -> list[float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -68,11 +69,15 @@ class Head:
         """
         features = {name: np.stack([self._apart(name, views) for views in videos]) for name in self.senses}
         together_NF = np.concatenate(list(features.values()), axis=1)
-        rows_LF = np.concatenate([self.row_LD[name] for name in self.senses], axis=1)
-        widths = tuple(feature_ND.shape[1] for feature_ND in features.values())
-        head = KernelHead(widths, label_LF=rows_LF, weight_L=self.weight_L, bias=self.bias)
         knows_N = [any(name in views for name in self.senses) for views in videos]
-        return np.where(knows_N, head.logits(together_NF), np.float32(np.nan)).astype(np.float32)
+        return np.where(knows_N, self._kernel.logits(together_NF), np.float32(np.nan)).astype(np.float32)
+
+    @cached_property
+    def _kernel(self) -> KernelHead:
+        """Put together once: a worker asks it four times a video."""
+        rows_LF = np.concatenate([self.row_LD[name] for name in self.senses], axis=1)
+        widths = tuple(len(self.mean_D[name]) for name in self.senses)
+        return KernelHead(widths, label_LF=rows_LF, weight_L=self.weight_L, bias=self.bias)
 
     def _apart(self, name: str, views: Views) -> Float32:
         return apart(views[name][None], self.mean_D[name])[0] if name in views else np.zeros_like(self.mean_D[name])

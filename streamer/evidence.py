@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from streamer.records import Category, Evidence, Float32, Float64, Fused, Marks, Modality, Scores
@@ -63,16 +64,19 @@ def evidence_of(scores: Scores, k: int, naming: Naming) -> tuple[Evidence, ...]:
     fused = scores.fused
     attention = fused.attention
     weights = {Modality.VISION: attention.vision_KT[k], Modality.AUDIO: attention.audio_KT[k]}
-    network_share = 1.0
+    network_share, read = 1.0, float(attention.text_K[k])
     carried: list[Evidence] = []
     if (carrier := scores.carrier(k)) is not None:
         network_share = float(min(1.0, scores.network_K[k] / max(scores.scores_K[k], 1e-9)))
         weights = {modality: network_share * weights_T for modality, weights_T in weights.items()}
+        read *= network_share
         carried = [_carried(carrier, 1 - network_share, fused, weights, naming)]
+        if carrier.modality is Modality.TEXT:  # one item, with what the network read
+            carried, read = [msgspec.structs.replace(carried[0], weight=min(1.0, carried[0].weight + read))], 0.0
     most = _MOST_SPANS - len(carried)
     spans = [span for m, weights_T in weights.items() for span in _spans(m, weights_T) if span.weight >= _LEAST_WEIGHT]
     spans.sort(key=lambda span: -span.weight)
-    attended = [Evidence(modality=Modality.TEXT, weight=network_share * float(attention.text_K[k]))]
+    attended = [Evidence(modality=Modality.TEXT, weight=read)]
     attended += [span.evidence(fused, naming) for span in spans[:most]]  # names cost more than all else here
     attended.sort(key=lambda item: -item.weight)
     heavy = [item for item in attended[:most] if item.weight >= _LEAST_WEIGHT]

@@ -83,7 +83,7 @@ class KernelHead:
 
     def scores(self, feature_NF: Float32) -> Float32:
         """As of `Head`. Raises `ValueError` before `fit`."""
-        return _probability(self.logits(feature_NF))
+        return probability(self.logits(feature_NF))
 
     def logits(self, feature_NF: Float32) -> Float32:
         """float32 (N,), of which `scores` are the sigmoid. Raises `ValueError` before `fit`."""
@@ -118,14 +118,15 @@ class GramHead:
         """As of `Head`. Raises `ValueError` before `fit`."""
         if self.logit_M is None:
             raise ValueError("head: came no labels, expected `fit` before `scores`")
-        return _probability(self.logit_M[_places(feature_NF)])
+        return probability(self.logit_M[_places(feature_NF)])
 
 
 def _places(feature_NF: Float32) -> Int64:
     return feature_NF[:, 0].astype(np.int64)
 
 
-def _probability(logit_N: Float32) -> Float32:
+def probability(logit_N: Float32) -> Float32:
+    """The sigmoid of log odds, float32 (N,)."""
     return np.asarray(1 / (1 + np.exp(-np.clip(logit_N, -60, 60))), np.float32)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.active.kernel import PENALTY, fitted, likeness
+from engines.active.kernel import PENALTY, fitted, likeness, probability
 from engines.active.vectors import Float32, Int64, chunks
 
 #: Labels that are looked at; more change the choice no more, and take their square in memory.
@@ -51,7 +51,7 @@ class SensesHead:
 
     def scores(self, feature_NF: Float32) -> Float32:
         """As of `Head`. Raises `ValueError` before `fit`."""
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.logits(feature_NF), -60, 60))), np.float32)
+        return probability(self.logits(feature_NF))
 
     def logits(self, feature_NF: Float32) -> Float32:
         """float32 (N,), of which `scores` are the sigmoid. Raises `ValueError` before `fit`."""

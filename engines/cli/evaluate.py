@@ -21,10 +21,10 @@ from engines.cli.common import (
 )
 from engines.cli.drift import drift
 from engines.cli.evaluate_select import select, select_speed
+from engines.cli.evaluate_teach import teach
 from engines.cli.long import long
 from engines.cli.novelty import novelty
 from engines.cli.pseudo import pseudo
-from engines.cli.teaching import teaching
 
 if TYPE_CHECKING:
     from engines.bundle import Bundle
@@ -193,7 +193,7 @@ def shots(
 app.command()(select)
 app.command("select-speed")(select_speed)
 app.command()(pseudo)
-app.command("teach")(teaching)
+app.command()(teach)
 app.command()(long)
 app.command()(novelty)
 app.command()(drift)

@@ -63,6 +63,23 @@ def read_rows(table: Path) -> Iterator[Good | Bad]:
     return reader(table)
 
 
+def take_rows(table: Path, take: Callable[[str, dict[str, Any]], None]) -> tuple[Bad, ...]:
+    """Give the place and the cells of each row, by names in lower case, to `take`; the rows that cannot be used.
+
+    These are broken ones, and those for which `take` raises `ValueError`. Raises as `read_rows`.
+    """
+    rejected = []
+    for row in read_rows(table):
+        if isinstance(row, Bad):
+            rejected.append(row)
+            continue
+        try:
+            take(row.place, row.by_lower_name())
+        except ValueError as error:
+            rejected.append(Bad(row.place, str(error), row.cells))
+    return tuple(rejected)
+
+
 def write_rejected(rejected: Sequence[Bad], path: Path) -> Path | None:
     """List broken rows in a file, one JSON object a line; without any, the file of an earlier call goes."""
     if not rejected:

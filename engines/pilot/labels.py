@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.data.names import COLUMNS, Names, text_of
-from engines.data.rows import Bad, Good, read_rows, yes_or_no
+from engines.data.rows import Bad, take_rows, yes_or_no
 from engines.spec import TASKS
 
 WORDS = ("title", "description", "hashtags", "query")
@@ -38,15 +38,14 @@ def read_labels(table: Path, files: Collection[str]) -> Labels:
     A row names its video by path, by name, or by name without ending. Raises `ValueError` when no row is left.
     """
     reading = _Reading(Names(files))
-    for row in read_rows(table):
-        reading.take(row)
+    rejected = take_rows(table, reading.take)
     if not reading.labels:
-        first = reading.rejected[0] if reading.rejected else None
+        first = rejected[0] if rejected else None
         why = f"; first: {first.place}: {first.problem}" if first else ""
         raise ValueError(
             f"{table}: came no usable label, expected rows of file or video_id and {', '.join(TASKS)}{why}"
         )
-    return Labels(reading.labels, tuple(reading.rejected), tuple(sorted(reading.unused)))
+    return Labels(reading.labels, rejected, tuple(sorted(reading.unused)))
 
 
 @dataclass
@@ -54,28 +53,17 @@ class _Reading:
     names: Names
     labels: dict[str, Label] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
-    rejected: list[Bad] = field(default_factory=list)
     unused: set[str] = field(default_factory=set)
 
-    def take(self, row: Good | Bad) -> None:
-        if isinstance(row, Bad):
-            self.rejected.append(row)
-            return
-        try:
-            cells = row.by_lower_name()
-            self.unused |= {*cells} - {*COLUMNS, *WORDS, *TASKS}
-            label = self._label(cells)
-        except ValueError as error:
-            self.rejected.append(Bad(row.place, str(error), row.cells))
-            return
-        before = self.labels.get(label.file)
-        if before is None:
-            self.labels[label.file], self.places[label.file] = label, row.place
-            return
-        agree = all(before.answers.get(task, answer) == answer for task, answer in label.answers.items())
-        same = "a repeated video" if agree else "a video with another answer"
-        problem = f"{label.file}: came {same}, {self.places[label.file]} has it already and counts"
-        self.rejected.append(Bad(row.place, problem, row.cells))
+    def take(self, place: str, cells: Mapping[str, Any]) -> None:
+        self.unused |= {*cells} - {*COLUMNS, *WORDS, *TASKS}
+        label = self._label(cells)
+        before = self.labels.setdefault(label.file, label)
+        if before is not label:
+            agree = all(before.answers.get(task, answer) == answer for task, answer in label.answers.items())
+            same = "a repeated video" if agree else "a video with another answer"
+            raise ValueError(f"{label.file}: came {same}, {self.places[label.file]} has it already and counts")
+        self.places[label.file] = place
 
     def _label(self, cells: Mapping[str, Any]) -> Label:
         file = self.names.find(cells)

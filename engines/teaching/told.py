@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engines.data.names import Names, text_of
-from engines.data.rows import Bad, Good, read_rows, yes_or_no
+from engines.data.rows import Bad, take_rows, yes_or_no
 from engines.spec import TASKS
 
 
@@ -26,9 +27,8 @@ def read_told(table: Path, task: str, known: Collection[str]) -> Told:
     Of two rows about a video the first counts. Raises `ValueError` for a file that is no table.
     """
     reading = _Reading(task, Names(known))
-    for row in read_rows(table):
-        reading.take(row)
-    return Told(reading.answers, tuple(reading.rejected))
+    rejected = take_rows(table, reading.take)
+    return Told(reading.answers, rejected)
 
 
 @dataclass
@@ -37,19 +37,11 @@ class _Reading:
     names: Names
     answers: dict[str, bool] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
-    rejected: list[Bad] = field(default_factory=list)
 
-    def take(self, row: Good | Bad) -> None:
-        if isinstance(row, Bad):
-            self.rejected.append(row)
-            return
-        try:
-            cells = row.by_lower_name()
-            value = text_of(cells.get("value")) or text_of(cells.get(self.task))
-            if value and self._is_ours(text_of(cells.get("task")).lower()):
-                self._keep(row.place, self.names.find(cells), yes_or_no("value", value))
-        except ValueError as error:
-            self.rejected.append(Bad(row.place, str(error), row.cells))
+    def take(self, place: str, cells: Mapping[str, Any]) -> None:
+        value = text_of(cells.get("value")) or text_of(cells.get(self.task))
+        if value and self._is_ours(text_of(cells.get("task")).lower()):
+            self._keep(place, self.names.find(cells), yes_or_no("value", value))
 
     def _is_ours(self, task: str) -> bool:
         if task and task not in TASKS:

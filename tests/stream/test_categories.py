@@ -261,3 +261,16 @@ def test_where_all_that_is_read_speaks_against_it_evidence_is_still_of_what_is_r
     found = Scorer(runner, Categories(TAUGHT_TOO, PRIORS, {}, Taught({"vaping": against}))).score(what)
     (category,) = [one for one in found.categories[ADULT] if one.name == "vaping"]
     assert category.modality in views and verdict(found).score is not None
+
+
+def test_words_that_speak_for_a_category_are_one_piece_of_evidence() -> None:
+    zero, one = np.zeros(2, np.float32), np.array([[1, 0]], np.float32)
+    words = Head({"text": zero}, {"text": one}, np.array([6.0], np.float32), -3.0)
+    what = replace(fused(), embedding_D=np.ones(2, np.float32), views={Modality.TEXT: np.array([1, 0], np.float16)})
+    runner = ConstantRunner(graph_specs(8, 8, 1)["fusion"])
+    said = verdict(Scorer(runner, Categories(TAUGHT_TOO, PRIORS, {}, Taught({"vaping": words}))).score(what))
+    (item,) = [item for item in said.evidence if item.modality is Modality.TEXT]
+    network = sigmoid(-4 / 1.5 + 0.4) / (said.score or 1)
+    assert item.name == "vaping" and item.start_ms is None
+    assert item.weight == pytest.approx(1 - network + network * float(attention().text_K[ADULT]), abs=1e-4)
+    assert sum(one.weight for one in said.evidence) <= 1 + 1e-6

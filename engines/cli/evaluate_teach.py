@@ -10,7 +10,7 @@ import typer
 from engines.cli.common import BundleArgument, JsonOption, errors_told, need_training_packages, print_json, progress
 
 
-def teaching(
+def teach(
     bundle: BundleArgument,
     features: Annotated[Path, typer.Option(help="Composed clips: `earshot dataset features`.", exists=True)],
     labels: Annotated[list[int] | None, typer.Option(min=32, help="How many; may be given many times.")] = None,
